@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A ring with a driver on one side and the engine on the other, and a guest's
+ * memory for the buffers.
+ */
+#ifndef RING_RIG_H
+#define RING_RIG_H
+
+#include <linux/errno.h>
+#include <linux/uaccess.h>
+
+#include "kselftest/ring/driver.h"
+#include "kselftest/ring/shim/shim.h"
+#include "kselftest/ring/tap.h"
+#include "virtio-fastpath/vfp.h"
+
+enum {
+	RIG_EVENT_IDX	= 1,
+	RIG_INDIRECT	= 2,
+};
+
+#define RIG_RAM		(256 * 1024)
+#define RIG_GPA		0x100000ULL	/* where the guest sees it */
+
+struct rig {
+	struct drv		drv;
+	struct vfp_ring		ring;
+	struct vhost_iotlb	mem;
+	u8			*ram;
+	struct vfp_chain	chain;
+	struct iovec		iov[VFP_MAX_SEGS];
+};
+
+/* One region holds all of the guest's memory; the ring is started. */
+void rig_init(struct rig *rig, unsigned int num, unsigned int flags, u16 base);
+void rig_exit(struct rig *rig);
+
+/* Regions: forget all, and add one whose first byte is at @offset in ram. */
+void rig_no_regions(struct rig *rig);
+void rig_region(struct rig *rig, u64 start, u64 last, u64 offset);
+
+/* Pop into rig->chain, with counters that begin at 0. */
+int rig_pop(struct rig *rig);
+
+/* A descriptor of the ring; one chain that begins with descriptor @head. */
+void rig_desc(struct rig *rig, unsigned int i, u64 addr, u32 len, u16 flags,
+	      u16 next);
+void rig_offer(struct rig *rig, u16 head);
+
+/* A descriptor of a table in ram, and where the guest sees that. */
+#define RIG_TABLE	0x10000
+void rig_table(struct rig *rig, unsigned int i, u64 addr, u32 len, u16 flags,
+	       u16 next);
+
+/* Pop; it must give the fault @want and not take the chain, or take it. */
+void rig_expect_fault(struct rig *rig, enum vfp_fault want, const char *file,
+		      int line);
+#define expect_fault(rig, want) \
+	rig_expect_fault(rig, want, __FILE__, __LINE__)
+
+/* The bytes of a chain: out ones to @buf; in ones from @buf. */
+size_t rig_gather(const struct vfp_chain *chain, u8 *buf, size_t max);
+size_t rig_scatter(const struct vfp_chain *chain, const u8 *buf, size_t len);
+
+/* Numbers that look random; never seeded with 0. */
+static inline u64 rig_random(u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+#endif

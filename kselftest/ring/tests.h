@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef RING_TESTS_H
+#define RING_TESTS_H
+
+#include "kselftest/ring/tap.h"
+
+extern const struct test split_tests[];
+extern const struct test chain_tests[];
+extern const struct test memory_tests[];
+extern const struct test notify_tests[];
+extern const struct test ring_tests[];
+extern const struct test model_tests[];
+extern const struct test hostile_tests[];
+extern const struct test fuzz_tests[];
+
+/* Set by the command line: how many rings are tried, and which. */
+extern unsigned long fuzz_rings;
+extern unsigned long long fuzz_seed;
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virtio-fastpath: the device side of a virtqueue, and the guest memory that
+ * it lives in.  This is the one header that other folders include.
+ *
+ * Everything that is read from a ring was written by a guest: each field is
+ * read once into a local, the local is checked, the local is used.  No input
+ * makes a function here loop, allocate, or reach memory outside the regions.
+ *
+ * Ordering contract, for the split ring (virtio 1.3, section 2.7):
+ *
+ *   what we do                            pairs with, in the driver
+ *   ------------------------------------  -----------------------------------
+ *   read avail->idx; smp_rmb();           write ring and descriptors; wmb;
+ *     read avail->ring[], descriptors       write avail->idx
+ *   write used->ring[]; smp_wmb();        read used->idx; rmb;
+ *     write used->idx                       read used->ring[]
+ *   write used->idx; smp_mb();            write used_event/avail->flags; mb;
+ *     read used_event/avail->flags          read used->idx
+ *   write avail_event/used->flags;        write avail->idx; mb;
+ *     smp_mb(); read avail->idx             read avail_event/used->flags
+ */
+#ifndef VIRTIO_FASTPATH_VFP_H
+#define VIRTIO_FASTPATH_VFP_H
+
+#include <linux/types.h>
+#include <linux/uio.h>
+#include <linux/vhost_iotlb.h>
+#include <uapi/linux/virtio_ring.h>
+
+/* Segments of one chain, and of all the chains that one frame fills. */
+#define VFP_MAX_SEGS	UIO_MAXIOV
+
+/**
+ * enum vfp_fault - how a ring was found to be broken
+ * @VFP_FAULT_NONE:	it is not
+ * @VFP_FAULT_RING_ACCESS: ring memory can't be read or written
+ * @VFP_FAULT_AVAIL_JUMP: avail->idx moved by more than the size
+ * @VFP_FAULT_HEAD:	a head that is no descriptor
+ * @VFP_FAULT_NEXT:	a next that is no descriptor
+ * @VFP_FAULT_LOOP:	more steps than descriptors, or than VFP_MAX_SEGS
+ * @VFP_FAULT_INDIRECT:	a table that is not negotiated, nested or of odd size
+ * @VFP_FAULT_ORDER:	a readable descriptor after a writable one
+ * @VFP_FAULT_TOO_LONG:	more than VFP_MAX_SEGS segments
+ * @VFP_FAULT_ADDRESS:	memory outside of the regions
+ * @VFP_FAULT_DIRECTION: readable where writable is due, or the reverse, or none
+ * @VFP_NR_FAULTS:	how many there are
+ *
+ * A fault is final for the ring until it is started anew.
+ */
+enum vfp_fault {
+	VFP_FAULT_NONE,
+	VFP_FAULT_RING_ACCESS,
+	VFP_FAULT_AVAIL_JUMP,
+	VFP_FAULT_HEAD,
+	VFP_FAULT_NEXT,
+	VFP_FAULT_LOOP,
+	VFP_FAULT_INDIRECT,
+	VFP_FAULT_ORDER,
+	VFP_FAULT_TOO_LONG,
+	VFP_FAULT_ADDRESS,
+	VFP_FAULT_DIRECTION,
+	VFP_NR_FAULTS
+};
+
+/**
+ * struct vfp_chain - one descriptor chain, translated
+ * @iov:	room for the segments, given by the caller
+ * @max:	how many segments there is room for
+ * @head:	the descriptor that the chain began with, to be pushed back
+ * @nr_out:	segments that the device reads; they come first in @iov
+ * @nr_in:	segments that the device writes
+ * @out_len:	bytes in the former
+ * @in_len:	bytes in the latter
+ */
+struct vfp_chain {
+	struct iovec	*iov;
+	unsigned int	max;
+	u16		head;
+	unsigned int	nr_out;
+	unsigned int	nr_in;
+	size_t		out_len;
+	size_t		in_len;
+};
+
+/**
+ * struct vfp_ring - the device side of one split virtqueue
+ * @num:	descriptors in the ring, a power of two
+ * @desc:	descriptor table, an address of the owner's process
+ * @avail:	driver area, likewise
+ * @used:	device area, likewise
+ * @event_idx:	VIRTIO_RING_F_EVENT_IDX was negotiated
+ * @indirect:	VIRTIO_RING_F_INDIRECT_DESC was negotiated
+ * @last_avail:	next entry of the avail ring to take
+ * @avail_idx:	avail->idx when it was last read
+ * @next_used:	next entry of the used ring to write
+ * @used_idx:	used->idx as the driver sees it
+ * @called_idx:	@used_idx at the last decision on calling the driver
+ * @called_valid: @called_idx means something
+ * @notify_on:	the driver was told to kick
+ * @fault:	why the ring is broken
+ * @mem:	the guest's memory
+ * @hot:	the region that the last translation hit, or NULL
+ *
+ * Whoever calls a vfp_ring function holds the lock of the ring's owner, in
+ * process context, with current->mm the mm that the addresses belong to:
+ * ring memory may fault in.
+ */
+struct vfp_ring {
+	unsigned int			num;
+	struct vring_desc __user	*desc;
+	struct vring_avail __user	*avail;
+	struct vring_used __user	*used;
+	bool				event_idx;
+	bool				indirect;
+
+	u16				last_avail;
+	u16				avail_idx;
+	u16				next_used;
+	u16				used_idx;
+	u16				called_idx;
+	bool				called_valid;
+	bool				notify_on;
+	enum vfp_fault			fault;
+
+	struct vhost_iotlb		*mem;
+	const struct vhost_iotlb_map	*hot;
+};
+
+/* memory.c: the guest's memory as regions of a process */
+
+void vfp_ring_set_mem(struct vfp_ring *ring, struct vhost_iotlb *mem);
+int vfp_translate(struct vfp_ring *ring, u64 addr, u32 len,
+		  struct iovec *iov, unsigned int max);
+int vfp_read(struct vfp_ring *ring, u64 addr, void *buf, u32 len);
+
+/* chain.c: from a head to segments */
+
+int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain);
+
+/* ring_split.c: taking chains, giving them back, and who is told when */
+
+bool vfp_ring_access_ok(const struct vfp_ring *ring);
+int vfp_ring_start(struct vfp_ring *ring);
+void vfp_ring_rebase(struct vfp_ring *ring, u16 last_avail);
+int vfp_ring_pop(struct vfp_ring *ring, struct vfp_chain *chain);
+void vfp_ring_unpop(struct vfp_ring *ring, unsigned int chains);
+int vfp_ring_push(struct vfp_ring *ring, u16 head, u32 len);
+int vfp_ring_publish(struct vfp_ring *ring);
+bool vfp_ring_need_call(struct vfp_ring *ring);
+int vfp_ring_notify_off(struct vfp_ring *ring);
+int vfp_ring_notify_on(struct vfp_ring *ring);
+
+/* Note why a ring is broken; for use as 'return vfp_fault(...)'. */
+static inline int vfp_fault(struct vfp_ring *ring, enum vfp_fault fault)
+{
+	ring->fault = fault;
+	return -EIO;
+}
+
+#endif /* VIRTIO_FASTPATH_VFP_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nic-shim: the NIC side of a twin.  This is the one header that other
+ * folders include.
+ *
+ * A port is one queue's attachment to a backend.  Frames cross as iov_iters
+ * over guest memory: the virtio-net header that was negotiated, then the
+ * frame.  A port's functions are called by one thread at a time, in process
+ * context, with current->mm the mm that the iov_iters belong to.
+ */
+#ifndef NIC_SHIM_NSHIM_H
+#define NIC_SHIM_NSHIM_H
+
+#include <linux/types.h>
+#include <linux/poll.h>
+#include <linux/uio.h>
+
+struct nshim_port;
+
+/* What a frame asks of offloads; for counting. */
+#define NSHIM_FRAME_CSUM	BIT(0)
+#define NSHIM_FRAME_GSO		BIT(1)
+
+/**
+ * struct nshim_owner - who is told of a port's events
+ * @event: room to send (EPOLLOUT) or a frame to receive (EPOLLIN)
+ *
+ * Context of @event: any, the backend's wait queue locked, IRQs off.  It may
+ * come at any time between attach and the end of detach, also for nothing.
+ */
+struct nshim_owner {
+	void (*event)(struct nshim_owner *owner, __poll_t mask);
+};
+
+/**
+ * struct nshim_ops - a kind of backend
+ * @detach: end it; after this no event comes.  Frames that were received but
+ *	not taken go back to the backend where it can take them
+ * @xmit: send a frame.  The frame is copied: its memory may be reused at
+ *	return, but it may leave only with @flush.  Returns NSHIM_FRAME_* flags,
+ *	-EAGAIN when there is no room (the frame was not taken), or the error
+ *	for which the frame is dropped
+ * @flush: let the frames go that @xmit has gathered.  Returns how many the
+ *	backend refused
+ * @may_send: is there room?  If not, an EPOLLOUT event comes when there is
+ * @peek: length in bytes of the next frame with its header, 0 if there is
+ *	none (then an EPOLLIN event comes with the next); @flags as for @xmit
+ * @recv: take that frame into @to.  Returns its length, or the error for
+ *	which it was dropped; it is gone either way
+ */
+struct nshim_ops {
+	void (*detach)(struct nshim_port *port);
+	int (*xmit)(struct nshim_port *port, struct iov_iter *frame);
+	unsigned int (*flush)(struct nshim_port *port);
+	bool (*may_send)(struct nshim_port *port);
+	size_t (*peek)(struct nshim_port *port, unsigned int *flags);
+	int (*recv)(struct nshim_port *port, struct iov_iter *to);
+};
+
+/**
+ * struct nshim_port - what every kind of port begins with
+ * @ops: its functions
+ * @file: the file that it stands for, for telling whether it is the same
+ */
+struct nshim_port {
+	const struct nshim_ops	*ops;
+	struct file		*file;
+};
+
+/* tap.c: any tap or macvtap fd */
+
+struct nshim_port *nshim_tap_attach(int fd, __poll_t events, size_t hdr_len,
+				    struct nshim_owner *owner);
+
+#endif /* NIC_SHIM_NSHIM_H */

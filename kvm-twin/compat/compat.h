@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What older kernels lack, under the newest kernels' names.
+ *
+ * Kbuild includes this before each file of the module, so that no other file
+ * tests a kernel version.  Each piece is dated by the upstream release that
+ * made it unnecessary; when the floor is above that, the piece goes.
+ */
+#ifndef KVM_TWIN_COMPAT_H
+#define KVM_TWIN_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "kvm-twin needs Linux 6.1 or newer"
+#endif
+
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/if_tun.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+
+/* 6.8: eventfd_signal() always adds 1 and returns nothing. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define eventfd_signal(ctx)	((void)eventfd_signal(ctx, 1))
+#endif
+
+/* 6.4: io_uring's threads are not the only ones of their kind. */
+#ifndef PF_USER_WORKER
+#define PF_USER_WORKER	PF_IO_WORKER
+#endif
+
+/* 6.2, and late releases of 6.1: what an iov_iter is to its user. */
+#ifndef ITER_SOURCE
+#define ITER_SOURCE	WRITE
+#define ITER_DEST	READ
+#endif
+
+/* 6.9: page_frag_cache_drain(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+static inline void page_frag_cache_drain(struct page_frag_cache *nc)
+{
+	if (!nc->va)
+		return;
+	__page_frag_cache_drain(virt_to_head_page(nc->va), nc->pagecnt_bias);
+	nc->va = NULL;
+}
+#endif
+
+/* 6.14: a kthread worker is made and started by kthread_run_worker(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define kthread_run_worker	kthread_create_worker
+#endif
+
+/*
+ * After 6.12: a frame of a tap's batch begins with its virtio-net header;
+ * until then its length stood before that.  (Probed: probes.mk.)
+ */
+#define COMPAT_TUN_BATCH_HDR_MAX	32
+static inline struct virtio_net_hdr *compat_tun_batch_hdr(void *buf, int buflen)
+{
+#ifdef COMPAT_HAVE_TUN_XDP_HDR
+	struct tun_xdp_hdr *hdr = buf;
+
+	hdr->buflen = buflen;
+	return &hdr->gso;
+#else
+	return buf;
+#endif
+}
+
+/*
+ * After 6.12: a tap stops its device's queue when the ring is full, and whoever
+ * takes from the ring wakes it.  (Probed: probes.mk.)
+ */
+#ifndef COMPAT_HAVE_TUN_WAKE_QUEUE
+static inline void tun_wake_queue(struct file *file, int consumed)
+{
+}
+#endif
+
+#endif /* KVM_TWIN_COMPAT_H */

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who runs a queue's pump, and when.
+ *
+ * KTWIN_VQ_SCHEDULED is set by whoever wants a pump, and cleared by the pump
+ * itself just before it looks for the last time whether there is more to do.
+ * So at most one pump is under way or to come, and no event is lost.
+ *
+ * Inline, a kick becomes a task work of the thread that kicked: it runs before
+ * that thread goes back to its guest (or to userspace), may sleep and fault,
+ * and its mm is the owner's.  What can't be run so goes to the worker.
+ */
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/mm.h>
+
+#define CREATE_TRACE_POINTS
+#include "kvm-twin/trace.h"
+#include "kvm-twin/twin.h"
+
+static void queue_on_worker(struct ktwin_vq *vq)
+{
+	kthread_queue_work(vq->twin->worker, &vq->work);
+}
+
+/*
+ * Run the pump.  Returns whether it is to be run again: it has done its
+ * share, and there is more.
+ */
+static bool pump(struct ktwin_vq *vq, bool inline_)
+{
+	u64 start = local_clock();
+	bool more;
+	s64 ns;
+
+	lockdep_assert_held(&vq->lock);
+	more = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx(vq) : ktwin_pump_rx(vq);
+	/* Another CPU's clock may be behind. */
+	ns = max_t(s64, local_clock() - start, 0);
+	ktwin_add(vq, PUMP_NS, ns);
+	trace_ktwin_pump(vq, inline_, more, ns);
+	return more;
+}
+
+/* A queue that is not to be pumped now; a start will see to it. */
+static bool at_rest(struct ktwin_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	if (vq->port && !vq->broken)
+		return false;
+	clear_bit(KTWIN_VQ_SCHEDULED, &vq->state);
+	return true;
+}
+
+/* The worker */
+
+static bool pump_with_mm(struct ktwin_vq *vq, struct mm_struct *mm)
+{
+	bool more;
+
+	kthread_use_mm(mm);
+	ktwin_inc(vq, PUMPS_WORKER);
+	more = pump(vq, false);
+	kthread_unuse_mm(mm);
+	return more;
+}
+
+static void run_by_worker(struct kthread_work *work)
+{
+	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, work);
+	struct mm_struct *mm = NULL;
+	bool more = false;
+
+	mutex_lock(&vq->lock);
+	if (!at_rest(vq)) {
+		mm = vq->twin->mm;
+		if (mmget_not_zero(mm)) {
+			more = pump_with_mm(vq, mm);
+		} else {
+			/* The owner is dead; its file will be closed. */
+			clear_bit(KTWIN_VQ_SCHEDULED, &vq->state);
+			mm = NULL;
+		}
+	}
+	/* With the lock held: who takes the port away then finds it queued. */
+	if (more)
+		queue_on_worker(vq);
+	mutex_unlock(&vq->lock);
+	if (mm)
+		mmput(mm);
+}
+
+/* The thread that kicked */
+
+#ifdef KTWIN_HAVE_TASK_WORK
+
+static bool run_inline(struct ktwin_vq *vq)
+{
+	bool more = false;
+
+	/* An ioctl or the worker is at it: do not let the guest wait. */
+	if (!mutex_trylock(&vq->lock)) {
+		ktwin_inc(vq, CONTENDED);
+		return false;
+	}
+	if (!at_rest(vq)) {
+		/* No mm: the thread is exiting. */
+		if (current->mm != vq->twin->mm) {
+			mutex_unlock(&vq->lock);
+			return false;
+		}
+		ktwin_inc(vq, PUMPS_INLINE);
+		more = pump(vq, true);
+	}
+	if (more) {
+		ktwin_inc(vq, OVERFLOWS);
+		queue_on_worker(vq);
+	}
+	mutex_unlock(&vq->lock);
+	return true;
+}
+
+static void run_by_task(struct callback_head *work)
+{
+	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, task_work);
+	struct file *body = vq->twin->body;
+
+	if (run_inline(vq)) {
+		ktwin_inc(vq, KICKS_INLINE);
+	} else {
+		ktwin_inc(vq, KICKS_WORKER);
+		queue_on_worker(vq);
+	}
+	/*
+	 * Maybe the last reference to the twin, and to this very code.  What
+	 * follows from that is done once we have returned: fput() adds a task
+	 * work itself, and the core kernel lets go of the module after it.
+	 */
+	fput(body);
+}
+
+/*
+ * Context: the eventfd's wait queue locked, IRQs off.  Returns whether the
+ * pump will run in the current task: one of the owner's that goes back to its
+ * guest or to userspace, as a kernel thread that works for it does not.
+ */
+static bool queue_on_current(struct ktwin_vq *vq)
+{
+	struct ktwin *twin = vq->twin;
+
+	if (!in_task() || current->mm != twin->mm ||
+	    current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))
+		return false;
+	/* Whoever ends the twin removes our callback before the reference. */
+	get_file(twin->body);
+	if (task_work_add(current, &vq->task_work, TWA_RESUME)) {
+		fput(twin->body);
+		return false;
+	}
+	return true;
+}
+
+static void init_inline(struct ktwin_vq *vq)
+{
+	init_task_work(&vq->task_work, run_by_task);
+}
+
+bool ktwin_executor_has_inline(void)
+{
+	return true;
+}
+
+#else /* !KTWIN_HAVE_TASK_WORK */
+
+static bool queue_on_current(struct ktwin_vq *vq)
+{
+	return false;
+}
+
+static void init_inline(struct ktwin_vq *vq)
+{
+}
+
+/**
+ * ktwin_executor_has_inline() - can kicks be served by who kicked?
+ *
+ * Context: any.
+ * Return: whether this build can.
+ */
+bool ktwin_executor_has_inline(void)
+{
+	return false;
+}
+
+#endif /* KTWIN_HAVE_TASK_WORK */
+
+/**
+ * ktwin_executor_init() - prepare a queue for being run
+ * @vq: the queue
+ */
+void ktwin_executor_init(struct ktwin_vq *vq)
+{
+	init_inline(vq);
+	kthread_init_work(&vq->work, run_by_worker);
+}
+
+/**
+ * ktwin_executor_kick() - the guest has kicked
+ * @vq: the queue
+ *
+ * Context: any, IRQs off; the kick eventfd's wait queue locked.
+ */
+void ktwin_executor_kick(struct ktwin_vq *vq)
+{
+	bool inline_;
+
+	ktwin_inc(vq, KICKS);
+	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
+		ktwin_inc(vq, KICKS_MERGED);
+		trace_ktwin_kick(vq, true, false);
+		return;
+	}
+	inline_ = READ_ONCE(vq->policy) == KTWIN_INLINE && queue_on_current(vq);
+	trace_ktwin_kick(vq, false, inline_);
+	if (inline_)
+		return;
+	ktwin_inc(vq, KICKS_WORKER);
+	queue_on_worker(vq);
+}
+
+/**
+ * ktwin_executor_wake() - there is something to do that no kick has told
+ * @vq: the queue
+ *
+ * Context: any.
+ */
+void ktwin_executor_wake(struct ktwin_vq *vq)
+{
+	if (!test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+		queue_on_worker(vq);
+}

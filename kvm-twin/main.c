@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm-twin: the fast twin of a guest's virtio-net NIC.
+ *
+ * A guest's kicks are served in host kernel context, by the thread that
+ * kicked; everything that is not hot stays with the device model in
+ * userspace.  Documentation/overview.rst follows one packet each way.
+ */
+#include <linux/module.h>
+
+#include "kvm-twin/twin.h"
+
+static char *policy = "inline";
+module_param(policy, charp, 0444);
+MODULE_PARM_DESC(policy, "who serves the kicks of a new queue: inline or worker");
+
+static int __init ktwin_init(void)
+{
+	int ret;
+
+	ret = ktwin_policy_parse(policy);
+	if (ret < 0) {
+		pr_err("kvm_twin: no such policy: %s\n", policy);
+		return ret;
+	}
+	ktwin_default_policy = ret;
+	if (!ktwin_executor_has_inline() && ret == KTWIN_INLINE) {
+		pr_info("kvm_twin: this kernel exports no task_work_add(): kicks go to workers\n");
+		ktwin_default_policy = KTWIN_WORKER;
+	}
+
+	ktwin_debugfs_init();
+	ret = ktwin_chardev_register();
+	if (ret)
+		ktwin_debugfs_exit();
+	return ret;
+}
+
+/*
+ * The module can't be removed while the device is open, and an open file is
+ * what every callback, task work and worker of a twin hangs on: nothing of
+ * ours is left to wait for.
+ */
+static void __exit ktwin_exit(void)
+{
+	ktwin_chardev_unregister();
+	ktwin_debugfs_exit();
+}
+
+module_init(ktwin_init);
+module_exit(ktwin_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("In-kernel twin of a guest's virtio-net NIC, run in the context of its kicks");

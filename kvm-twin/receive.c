@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the wire to the guest: the backend's frames are copied into the chains
+ * that the guest has posted, one or, with mergeable buffers, many for a frame.
+ *
+ * Room is found before a frame is touched; without room it stays in the
+ * backend.
+ */
+#include <linux/errno.h>
+#include <linux/sched.h>
+#include <linux/uio.h>
+#include <uapi/linux/virtio_net.h>
+
+#include "kvm-twin/datapath.h"
+
+/* The chains that a frame will fill. */
+struct room {
+	unsigned int	heads;
+	unsigned int	segs;
+	size_t		len;
+};
+
+static unsigned int max_heads(const struct ktwin_vq *vq)
+{
+	return vq->twin->features & BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) ?
+		VFP_MAX_SEGS : 1;
+}
+
+/*
+ * Take chains until they hold @need bytes.  Returns 1, or 0 if the guest has
+ * posted too few, -EMSGSIZE if it never can, -EIO if the ring is broken; then
+ * none is taken.
+ */
+static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
+{
+	struct vfp_chain chain = { .max = VFP_MAX_SEGS };
+	int ret;
+
+	*room = (struct room) { };
+	while (room->len < need) {
+		ret = -EMSGSIZE;
+		if (room->heads == max_heads(vq) || room->segs >= VFP_MAX_SEGS)
+			goto give_back;
+		chain.iov = vq->iov + room->segs;
+		ret = vfp_ring_pop(&vq->ring, &chain);
+		if (ret <= 0)
+			goto give_back;
+		if (unlikely(chain.nr_out || !chain.nr_in)) {
+			ret = vfp_fault(&vq->ring, VFP_FAULT_DIRECTION);
+			goto give_back;
+		}
+		vq->heads[room->heads++] = (struct ktwin_head) {
+			.id = chain.head, .len = chain.in_len,
+		};
+		room->segs += chain.nr_in;
+		room->len += chain.in_len;
+	}
+	/* The last one is not filled to its end. */
+	vq->heads[room->heads - 1].len -= room->len - need;
+	return 1;
+
+give_back:
+	vfp_ring_unpop(&vq->ring, room->heads);
+	return ret;
+}
+
+/*
+ * The backend has written its header, if it has one; what only we know is how
+ * many chains were filled (virtio 1.3, section 5.1.6.4.1: 1 without mergeable
+ * buffers).
+ */
+static int finish_header(struct ktwin_vq *vq, struct iov_iter *frame,
+			 unsigned int heads)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr = {
+		.num_buffers = (__force __virtio16)cpu_to_le16(heads),
+	};
+	size_t skip = vq->twin->own_hdr ? 0 : sizeof(hdr.hdr);
+	size_t len;
+
+	/* No header, or one without num_buffers. */
+	if (vq->twin->hdr_len <= skip)
+		return 0;
+	len = vq->twin->hdr_len - skip;
+	iov_iter_advance(frame, skip);
+	return copy_to_iter((void *)&hdr + skip, len, frame) == len ? 0 :
+								      -EFAULT;
+}
+
+static int fill(struct ktwin_vq *vq, size_t need, const struct room *room)
+{
+	size_t own = ktwin_own_hdr_len(vq->twin);
+	struct iov_iter frame, body;
+	int ret;
+
+	iov_iter_init(&frame, ITER_DEST, vq->iov, room->segs, need);
+	body = frame;
+	iov_iter_advance(&body, own);
+	ret = vq->port->ops->recv(vq->port, &body);
+	if (unlikely(ret < 0))
+		return ret;
+	/* Somebody else reads the tap, or its header has another size. */
+	if (unlikely(ret != need - own))
+		return -EINVAL;
+	return finish_header(vq, &frame, room->heads);
+}
+
+/* A frame's chains are given back all, or none. */
+static int push_all(struct ktwin_vq *vq, unsigned int heads)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < heads; i++) {
+		err = vfp_ring_push(&vq->ring, vq->heads[i].id,
+				    vq->heads[i].len);
+		if (unlikely(err)) {
+			vq->ring.next_used -= i;
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* A frame that no buffer of this guest holds. */
+static void discard(struct ktwin_vq *vq)
+{
+	struct iov_iter none;
+
+	iov_iter_init(&none, ITER_DEST, vq->iov, 0, 0);
+	vq->port->ops->recv(vq->port, &none);
+	ktwin_drop(vq, -EMSGSIZE);
+}
+
+static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
+				       struct ktwin_share *share)
+{
+	unsigned int flags;
+	struct room room;
+	size_t need;
+	int ret;
+
+	need = vq->port->ops->peek(vq->port, &flags);
+	if (!need)
+		return KTWIN_EMPTY;
+	need += ktwin_own_hdr_len(vq->twin);
+	ret = find_room(vq, need, &room);
+	/* To walk a chain costs time, whether it is of use or not. */
+	if (room.heads > 1)
+		share->packets += room.heads - 1;
+	if (!ret)
+		return KTWIN_BLOCKED;
+	if (unlikely(ret == -EIO))
+		return KTWIN_BROKEN;
+	ktwin_share_use(share, need);
+	if (unlikely(ret == -EMSGSIZE)) {
+		discard(vq);
+		return KTWIN_GO_ON;
+	}
+	ret = fill(vq, need, &room);
+	if (unlikely(ret)) {
+		ktwin_drop(vq, ret);
+		vfp_ring_unpop(&vq->ring, room.heads);
+		return KTWIN_GO_ON;
+	}
+	if (unlikely(push_all(vq, room.heads))) {
+		ktwin_drop(vq, -EFAULT);
+		return KTWIN_BROKEN;
+	}
+	ktwin_account(vq, need, flags);
+	return KTWIN_GO_ON;
+}
+
+static enum ktwin_verdict receive_batch(struct ktwin_vq *vq,
+					struct ktwin_share *share)
+{
+	enum ktwin_verdict verdict = KTWIN_GO_ON;
+	unsigned int i;
+
+	for (i = 0; i < KTWIN_PUBLISH_CHAINS && verdict == KTWIN_GO_ON &&
+	     !ktwin_share_done(share); i++)
+		verdict = receive_next(vq, share);
+	return ktwin_publish(vq) ? KTWIN_BROKEN : verdict;
+}
+
+/* The backend is empty.  Returns whether that is all for now. */
+static bool wait_for_frame(struct ktwin_vq *vq)
+{
+	unsigned int flags;
+
+	ktwin_unschedule(vq);
+	return !vq->port->ops->peek(vq->port, &flags) || !ktwin_reschedule(vq);
+}
+
+/*
+ * The guest has posted too few buffers.  Returns whether that is all for now.
+ * More than those seen must come: else a frame that needs many would be tried
+ * again and again.
+ */
+static bool wait_for_buffers(struct ktwin_vq *vq)
+{
+	int ret;
+
+	ktwin_inc(vq, NO_BUFFERS);
+	set_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);
+	ktwin_unschedule(vq);
+	ret = vfp_ring_notify_on(&vq->ring);
+	if (unlikely(ret < 0)) {
+		ktwin_vq_break(vq);
+		return true;
+	}
+	return !ret || !ktwin_reschedule(vq);
+}
+
+/**
+ * ktwin_pump_rx() - give the guest the frames that wait in the backend
+ * @vq: an RX queue that runs
+ *
+ * Context: process, vq->lock held, current->mm is the owner's.  Sleeps and
+ * faults.  KTWIN_VQ_SCHEDULED is set.
+ * Return: whether to come back: this share is done, and there is more.
+ */
+bool ktwin_pump_rx(struct ktwin_vq *vq)
+{
+	struct ktwin_share share = { };
+
+	lockdep_assert_held(&vq->lock);
+	while (!ktwin_share_done(&share)) {
+		/* A guest can have us look in vain, but not without end. */
+		ktwin_share_use(&share, 0);
+		cond_resched();
+		clear_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);
+		smp_mb__after_atomic();	/* the bit before the backend's ring */
+		if (unlikely(vfp_ring_notify_off(&vq->ring)))
+			goto broken;
+		switch (receive_batch(vq, &share)) {
+		case KTWIN_GO_ON:
+			break;
+		case KTWIN_EMPTY:
+			if (wait_for_frame(vq))
+				return false;
+			break;
+		case KTWIN_BLOCKED:
+			if (wait_for_buffers(vq))
+				return false;
+			break;
+		case KTWIN_BROKEN:
+			goto broken;
+		}
+	}
+	return true;
+
+broken:
+	ktwin_vq_break(vq);
+	ktwin_unschedule(vq);
+	return false;
+}

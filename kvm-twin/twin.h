@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The map of the fast twin: its structures, and its functions by file.
+ *
+ * One packet to the wire:  a guest's kick ends in kick.c (ktwin_kick_wake),
+ * executor.c chooses who serves it and calls datapath.c (ktwin_pump_tx), which
+ * takes chains from virtio-fastpath and gives frames to nic-shim.
+ *
+ * One packet to the guest:  nic-shim tells queue.c (ktwin_backend_event) that
+ * a frame has come, executor.c calls receive.c (ktwin_pump_rx).
+ *
+ * Locks, outermost first:
+ *
+ *   twin->lock   the twin's owner, memory, features; start and stop.
+ *   vq->lock     a queue's ring, port, eventfds.  Held while it is pumped, so
+ *                that whoever has taken it and found no port, or has taken
+ *                the port away, knows that guest memory is left alone.
+ *
+ * Nothing that can be called with a wait queue locked takes either.
+ */
+#ifndef KVM_TWIN_TWIN_H
+#define KVM_TWIN_TWIN_H
+
+#include <linux/kthread.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/task_work.h>
+#include <linux/wait.h>
+
+#include "kvm-twin/counters.h"
+#include "nic-shim/nshim.h"
+#include "virtio-fastpath/vfp.h"
+
+#define KTWIN_VQ_RX	0
+#define KTWIN_VQ_TX	1
+#define KTWIN_NR_VQS	2
+
+/* QEMU sends at most 509 regions, vhost takes 64 unless told otherwise. */
+#define KTWIN_MAX_REGIONS	512
+
+/* What one pump does at most before others are to have their turn. */
+#define KTWIN_PUMP_PACKETS	256
+#define KTWIN_PUMP_BYTES	(512 * 1024)
+
+/* After how many chains the driver is shown what was used. */
+#define KTWIN_PUBLISH_CHAINS	64
+
+/**
+ * enum ktwin_policy - who serves a kick
+ * @KTWIN_INLINE: the thread that kicked, before it goes back to its guest
+ * @KTWIN_WORKER: the twin's worker thread
+ * @KTWIN_NR_POLICIES: how many there are
+ */
+enum ktwin_policy {
+	KTWIN_INLINE,
+	KTWIN_WORKER,
+	KTWIN_NR_POLICIES
+};
+
+/* Bits of ktwin_vq.state; all may be changed from any context. */
+enum ktwin_vq_state {
+	KTWIN_VQ_SCHEDULED,	/* somebody will pump, or is pumping */
+	KTWIN_VQ_WANTS_ROOM,	/* TX: waits for room in the backend */
+	KTWIN_VQ_WANTS_BUFFERS,	/* RX: frames wait for the guest's buffers */
+};
+
+/**
+ * struct ktwin_kick - the interception of a queue's kicks
+ * @file: the kick eventfd, or NULL
+ * @wqh: its wait queue
+ * @wait: our entry in that
+ * @pt: how poll() tells us @wqh
+ */
+struct ktwin_kick {
+	struct file		*file;
+	wait_queue_head_t	*wqh;
+	wait_queue_entry_t	wait;
+	poll_table		pt;
+};
+
+/**
+ * struct ktwin_vq - one virtqueue
+ * @twin: whose it is
+ * @index: KTWIN_VQ_RX or KTWIN_VQ_TX
+ * @lock: see above
+ * @ring: the ring engine's view
+ * @port: the backend; NULL when the queue is stopped
+ * @broken: a ring fault has stopped the queue until it is started anew
+ * @kick: how kicks come
+ * @call: how the guest is interrupted, or NULL
+ * @err: how the slow twin is told of a broken ring, or NULL
+ * @busyloop_us: VHOST_SET_VRING_BUSYLOOP_TIMEOUT, kept for the asking
+ * @owner: how the port reaches us
+ * @policy: enum ktwin_policy; changed at any time
+ * @state: enum ktwin_vq_state
+ * @task_work: for being run by the thread that kicked
+ * @work: for being run by the worker
+ * @counters: per CPU
+ * @iov: segments of the frame at hand
+ * @heads: RX: the chains that the frame at hand fills
+ */
+struct ktwin_vq {
+	struct ktwin			*twin;
+	unsigned int			index;
+
+	struct mutex			lock;
+	struct vfp_ring			ring;
+	struct nshim_port		*port;
+	bool				broken;
+	struct ktwin_kick		kick;
+	struct eventfd_ctx		*call;
+	struct eventfd_ctx		*err;
+	u32				busyloop_us;
+
+	struct nshim_owner		owner;
+	int				policy;
+	unsigned long			state;
+	struct callback_head		task_work;
+	struct kthread_work		work;
+
+	struct ktwin_counters __percpu	*counters;
+	struct iovec			*iov;
+	struct ktwin_head {
+		u16	id;
+		u32	len;
+	}				*heads;
+};
+
+/**
+ * struct ktwin - the fast twin of one queue pair: one open of the device
+ * @body: the file that the twin's memory belongs to; a thread that will run a
+ *	queue later holds a reference on it, and so on the module's code
+ * @lock: see above
+ * @mm: the owner's; NULL when there is none.  Held by mm_count alone: when
+ *	the owner dies, its memory goes, and pumps find it gone
+ * @pid: the owner's, for telling twins apart in debugfs
+ * @nr: tells the twins of one owner apart
+ * @worker: made with the first owner, ended with the twin
+ * @mem: the guest's memory
+ * @features: what was negotiated
+ * @hdr_len: bytes of virtio-net header that the guest sees
+ * @own_hdr: the backend has no such header: we make it up
+ * @dir: the folder in debugfs
+ * @link: in the list of all twins (debugfs.c)
+ * @vqs: the queues
+ */
+struct ktwin {
+	struct file		*body;
+	struct mutex		lock;
+	struct mm_struct	*mm;
+	pid_t			pid;
+	unsigned int		nr;
+	struct kthread_worker	*worker;
+	struct vhost_iotlb	*mem;
+	u64			features;
+	size_t			hdr_len;
+	bool			own_hdr;
+	struct dentry		*dir;
+	struct list_head	link;
+	struct ktwin_vq		vqs[KTWIN_NR_VQS];
+};
+
+/* The virtio-net header that the guest sees but the backend does not. */
+static inline size_t ktwin_own_hdr_len(const struct ktwin *twin)
+{
+	return twin->own_hdr ? twin->hdr_len : 0;
+}
+
+/* chardev.c: the device node; decodes and validates, nothing else */
+
+int ktwin_chardev_register(void);
+void ktwin_chardev_unregister(void);
+
+/* twin.c: the twin as a whole */
+
+struct ktwin *ktwin_create(void);
+void ktwin_close(struct ktwin *twin);
+int ktwin_set_owner(struct ktwin *twin);
+int ktwin_reset_owner(struct ktwin *twin);
+int ktwin_check_owner(const struct ktwin *twin);
+u64 ktwin_features(void);
+int ktwin_set_features(struct ktwin *twin, u64 features);
+void ktwin_set_mem(struct ktwin *twin, struct vhost_iotlb *mem);
+
+/* queue.c: one queue: start, stop, and its eventfds */
+
+int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index);
+void ktwin_vq_free(struct ktwin_vq *vq);
+int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd);
+void ktwin_vq_stop(struct ktwin_vq *vq);
+void ktwin_vq_reset(struct ktwin_vq *vq);
+void ktwin_vq_break(struct ktwin_vq *vq);
+void ktwin_vq_call(struct ktwin_vq *vq);
+
+/* kick.c: the interception of kicks */
+
+int ktwin_kick_set(struct ktwin_vq *vq, struct file *file);
+
+/* executor.c: who runs a queue, and when */
+
+void ktwin_executor_init(struct ktwin_vq *vq);
+bool ktwin_executor_has_inline(void);
+void ktwin_executor_kick(struct ktwin_vq *vq);
+void ktwin_executor_wake(struct ktwin_vq *vq);
+
+/* datapath.c: from the guest to the wire */
+
+bool ktwin_pump_tx(struct ktwin_vq *vq);
+int ktwin_publish(struct ktwin_vq *vq);
+
+/* receive.c: from the wire to the guest */
+
+bool ktwin_pump_rx(struct ktwin_vq *vq);
+
+/* debugfs.c: counters and policies */
+
+extern int ktwin_default_policy;
+int ktwin_policy_parse(const char *name);
+void ktwin_debugfs_init(void);
+void ktwin_debugfs_exit(void);
+void ktwin_debugfs_add(struct ktwin *twin);
+void ktwin_debugfs_remove(struct ktwin *twin);
+
+#endif /* KVM_TWIN_TWIN_H */

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rebinds, resets and kills under traffic, then the module goes at once and
+memory is back to where it was."""
+import argparse
+import time
+
+from lab import (EmulatorError, Guest, Outside, Tap, cpu_lists,
+                 default_device, insmod, meminfo, rmmod, slab, twins, wait_until)
+from traffic import Traffic
+
+PEER, GUEST = '10.9.0.1', '10.9.0.2'
+# What may stay in caches that the kernel fills by use: the dentries and inodes
+# of /proc, stacks of exited threads, slabs not given back yet.
+PAGES_SLACK = 8 << 20
+SLAB_SLACK = 1 << 20
+
+REBIND = '''
+dev=$(basename $(readlink /sys/class/net/eth0/device))
+cd /sys/bus/virtio/drivers/virtio_net
+i=0
+while [ $i -lt %d ]; do
+	echo $dev >unbind && echo $dev >bind || exit 1
+	i=$((i + 1))
+done
+ip addr add %s/24 dev eth0; ip link set eth0 up
+'''
+
+
+def reaches(guest):
+    """The tap may be full of what came while nobody took it: what is lost
+    there is no fault, as long as the way opens."""
+    wait_until(lambda: guest.ping(PEER, count=1), 60, 'the peer to be reached')
+    return True
+
+
+def up(guest):
+    guest.ifup(GUEST + '/24')
+    reaches(guest)
+
+
+def memory():
+    """Bytes that the kernel uses and that are no cache, and unreclaimable slab.
+
+    A page of a guest that something still holds counts as the kernel's: it is
+    no longer mapped anywhere, and so no longer in AnonPages."""
+    info = meminfo()
+    known = ('MemFree', 'Buffers', 'Cached', 'SReclaimable', 'AnonPages')
+    used = info['MemTotal'] - cpu_lists() - sum(info[name] for name in known)
+    return used, info['SUnreclaim']
+
+
+def rebinds(tap, net, device, count):
+    with Guest(device=device, tap=net.tap) as guest:
+        guest.wait_boot()
+        up(guest)
+        back = net.peer.spawn(f'ping -q -i 0.005 {GUEST}')
+        guest.sh(REBIND % (count, GUEST), timeout=60 + 10 * count)
+        back.stop()
+        tap.ok(reaches(guest), f'{count} rebinds of the guest\'s driver')
+
+
+def some_resets(net, device, count):
+    """Resets of one guest; returns how many there were when all is well, or
+    when the emulated processor has failed."""
+    done = 0
+    with Guest(device=device, tap=net.tap) as guest:
+        try:
+            guest.wait_boot()
+            while done < count:
+                up(guest)
+                traffic = Traffic(guest, net.peer, GUEST, PEER)
+                guest.reset()
+                traffic.lost_guest()
+                done += 1
+            up(guest)
+        except EmulatorError as error:
+            print(f'# after {done} resets: {error}', flush=True)
+    return done
+
+
+def resets(tap, net, device, count):
+    done = guests = 0
+    while done < count and guests < 3:
+        done += some_resets(net, device, count - done)
+        guests += 1
+    tap.equal(done, count, f'{count} system_resets under traffic')
+
+
+def kill(net, device):
+    """Start a guest and kill it under traffic; False when the emulated
+    processor has failed before."""
+    guest = Guest(device=device, tap=net.tap)
+    try:
+        guest.wait_boot()
+        up(guest)
+    except EmulatorError as error:
+        print(f'# before a kill: {error}', flush=True)
+        guest.kill9()
+        return False
+    traffic = Traffic(guest, net.peer, GUEST, PEER)
+    guest.kill9()
+    traffic.lost_guest()
+    return True
+
+
+def kills(tap, net, device, count):
+    done = guests = 0
+    while done < count and guests < count + 3:
+        done += kill(net, device)
+        guests += 1
+    # The last references go with task works of threads that are exiting.
+    wait_until(lambda: not twins(), 10, 'the twins of the dead to go')
+    tap.equal(done, count, f'{count} kills of QEMU under traffic')
+
+
+def unload(tap):
+    began = time.monotonic()
+    rmmod()
+    tap.ok(True, 'the module is unloaded at the first try')
+    tap.note(f'rmmod took {time.monotonic() - began:.2f} s')
+
+
+def check_memory(tap, before, caches):
+    used, unreclaimable = (now - then for now, then in zip(memory(), before))
+    tap.note(f'in use {used:+d} bytes, unreclaimable slab {unreclaimable:+d}')
+    grown = {name: count - caches.get(name, 0) for name, count in slab().items()
+             if count - caches.get(name, 0) > 200}
+    tap.note(f'slab caches with 200 objects more: {grown}')
+    tap.ok(used < PAGES_SLACK, 'the page allocator is back to where it was', used)
+    tap.ok(unreclaimable < SLAB_SLACK, 'slab is back to where it was',
+           (unreclaimable, grown))
+
+
+def main(tap, options):
+    device = default_device()
+    with Outside() as net:
+        # Once for all that is allocated on first use and kept.
+        kills(tap, net, device, 1)
+        rmmod()
+        before, caches = memory(), slab()
+        insmod()
+        rebinds(tap, net, device, options.rebinds)
+        resets(tap, net, device, options.resets)
+        kills(tap, net, device, options.kills)
+        unload(tap)
+        check_memory(tap, before, caches)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--rebinds', type=int, default=100)
+    parser.add_argument('--resets', type=int, default=20)
+    parser.add_argument('--kills', type=int, default=20)
+    parsed = parser.parse_args()
+    Tap.main(lambda tap: main(tap, parsed))

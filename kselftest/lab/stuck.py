@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can be seen from outside of a guest that no longer answers: where its
+CPUs are, what QEMU's threads wait for, and what its twins have counted."""
+import re
+import time
+
+from host import counters, twins
+
+PAUSE = 2
+
+
+def _read(path):
+    try:
+        with open(path, errors='replace') as file:
+            return file.read()
+    except OSError as error:
+        return f'({error.strerror})'
+
+
+def _ticks(task):
+    """State, and ticks spent in programs and in the kernel; a guest's are
+    among the former."""
+    fields = _read(task + '/stat').rpartition(')')[2].split()
+    return f'{fields[0]} {fields[11]}+{fields[12]}' if len(fields) > 12 else 'gone'
+
+
+def _thread(pid, tid):
+    task = f'/proc/{pid}/task/{tid}'
+    stack = ' '.join(line.split()[1].split('+')[0]
+                     for line in _read(task + '/stack').splitlines() if line)
+    return f'{tid} {_read(task + "/comm").strip()}: {_ticks(task)}, in {stack or "user"}'
+
+
+def _cpus(guest):
+    """Each CPU of the guest, by QEMU; that needs a main loop which is alive."""
+    text = guest.qmp('human-monitor-command', timeout=10,
+                     command_line='info registers -a')
+    return re.findall(r'CPU#\d+|RIP=\w+ RFL=\w+|HLT=\d', text)
+
+
+def _counted(twin):
+    return {queue: {name: number for name, number in numbers.items() if number}
+            for queue, numbers in counters(twin).items()}
+
+
+def _attempt(function, *args):
+    try:
+        return function(*args)
+    except Exception as error:          # whatever it is, the rest is told
+        return f'({type(error).__name__}: {error})'
+
+
+def describe(guest):
+    """Twice, so that what moves can be told from what does not."""
+    lines = []
+    for turn in range(2):
+        time.sleep(PAUSE * turn)
+        lines += [_thread(guest.pid, tid) for tid in guest.threads()]
+        lines.append(f'guest: {_attempt(_cpus, guest)}')
+        lines += [f'{twin}: {_attempt(_counted, twin)}' for twin in twins()]
+    return '\n'.join(lines)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Results in the Test Anything Protocol (TAP 13), the plan at the end."""
+import os
+import sys
+import time
+import traceback
+
+from host import EmulatorError
+
+AGAIN = 'LAB_AGAIN'
+
+
+def is_emulators(error):
+    """Was it the emulated processor that failed first of all?"""
+    while error:
+        if isinstance(error, EmulatorError):
+            return True
+        error = error.__context__
+    return False
+
+
+class Tap:
+    """Prints results as they come; a test's name is a claim.
+
+    tap.ok(cond, name, detail='')       one result; returns cond as a bool
+    tap.equal(got, expected, name)      the same; a failure prints both
+    tap.skip(name, reason)
+    tap.note(text)                      a comment line
+    tap.done()                          prints the plan; True if all was well
+    Tap.main(function)                  calls function(tap), then exits with
+                                        0 or 1; an exception is a 'not ok'
+    """
+
+    def __init__(self):
+        self.count = 0
+        self.failed = 0
+        self.began = time.monotonic()
+        self._line('TAP version 13')
+
+    def _line(self, text):
+        print(text, flush=True)
+
+    def note(self, text):
+        for line in str(text).splitlines():
+            self._line('# ' + line)
+
+    def ok(self, cond, name, detail=''):
+        self.count += 1
+        self._line(f'{"ok" if cond else "not ok"} {self.count} {name}')
+        if not cond:
+            self.failed += 1
+            if detail != '':
+                self.note(detail)
+        return bool(cond)
+
+    def equal(self, got, expected, name):
+        return self.ok(got == expected, name,
+                       f'expected: {expected!r}\ngot:      {got!r}')
+
+    def skip(self, name, reason):
+        self.count += 1
+        self._line(f'ok {self.count} {name} # SKIP {reason}')
+
+    def elapsed(self):
+        """Seconds since the test began."""
+        return time.monotonic() - self.began
+
+    def done(self):
+        self._line(f'1..{self.count}')
+        return self.failed == 0
+
+    def begin_anew(self):
+        """Run the whole test once more; the runner forgets what it has said
+        so far (scripts/lab/run)."""
+        self._line('# lab: again, the emulated processor has failed')
+        os.environ[AGAIN] = '1'
+        os.execv(sys.executable, [sys.executable] + sys.argv)
+
+    @classmethod
+    def main(cls, function):
+        tap = cls()
+        try:
+            function(tap)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:      # SystemExit is no way out, either
+            if is_emulators(error) and AGAIN not in os.environ:
+                tap.begin_anew()
+            tap.ok(False, f'the test ran to its end ({type(error).__name__})',
+                   traceback.format_exc())
+        sys.exit(0 if tap.done() else 1)

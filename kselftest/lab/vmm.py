@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The programs of kselftest/ that are a VMM and a guest in one: run in the lab
+host, each result passed on under the program's name.
+
+The programs are built into /out; one or some of them can be named.
+"""
+import argparse
+import re
+import subprocess
+
+from lab import Tap, insmod, rmmod, run, twins
+
+PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
+            'lifecycle', 'hotswap', 'backpressure')
+RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
+PLAN = re.compile(r'1\.\.(\d+)$')
+
+
+def _line(tap, program, line):
+    """Pass one line on; returns the plan if it is one."""
+    result, plan = RESULT.match(line), PLAN.match(line)
+    if result:
+        bad, name, reason = result.groups()
+        if reason is not None:
+            tap.skip(f'{program}: {name}', reason)
+        else:
+            tap.ok(not bad, f'{program}: {name}')
+    elif not plan and line != 'TAP version 13':
+        tap.note(line.removeprefix('# '))
+    return int(plan.group(1)) if plan else None
+
+
+def relay(tap, program, *args):
+    """Run /out/PROGRAM, and pass on its results.  It ends itself by a signal
+    when it hangs, and must come to its plan."""
+    before, plan = tap.count, None
+    with subprocess.Popen([f'/out/{program}', *args], text=True,
+                          errors='replace', stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            found = _line(tap, program, line.rstrip('\n'))
+            plan = found if found is not None else plan
+    count = tap.count - before
+    tap.ok(plan == count and process.returncode in (0, 1),
+           f'{program}: runs to its end',
+           f'exit code {process.returncode}, plan {plan}, {count} results')
+
+
+def check_gone(tap):
+    """No twin is left, and the module goes at once."""
+    tap.equal(twins(), [], 'no twin is left')
+    rmmod()
+    tap.ok(True, 'the module is unloaded')
+
+
+def main(tap, options):
+    run('modprobe -a vhost_net tun tap')
+    insmod()
+    for program in options.programs:
+        args = [options.device]
+        if program == 'pingpong' and options.quick:
+            args.append('12000')
+        relay(tap, program, *args)
+    check_gone(tap)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--device', default='/dev/kvm-twin')
+    parser.add_argument('--quick', action='store_true',
+                        help='12,000 frames to and fro instead of 70,000')
+    parser.add_argument('programs', nargs='*', default=PROGRAMS)
+    options = parser.parse_args()
+    Tap.main(lambda tap: main(tap, options))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Shared by the scripts in this folder: where things are kept, how to say what
+# is going on, how to install a package by name.  Source it, do not run it.
+# shellcheck shell=bash
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-twin
+
+# The kernels that the module is kept working on, oldest first.  Each name is
+# also the name of a root below $cache/roots, made by scripts/lab/root.
+kernels=(6.1 6.12 newest)
+
+say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+install_packages() {
+	[ "$(id -u)" -eq 0 ] || die "please install: $*"
+	say "installing $*"
+	{
+		apt-get update -q &&
+		DEBIAN_FRONTEND=noninteractive apt-get install -qy \
+			--no-install-recommends "$@"
+	} >"$cache/apt.log" 2>&1 </dev/null ||
+		die "apt-get failed, see $cache/apt.log"
+}
+
+# need COMMAND:PACKAGE...  -- install the packages whose command is missing.
+need() {
+	local item missing=()
+
+	for item in "$@"; do
+		command -v "${item%%:*}" >/dev/null || missing+=("${item#*:}")
+	done
+	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+# once NAME COMMAND...  -- run COMMAND unless $cache/NAME.done says that it ran;
+# of several callers at a time one does the work and the others wait for it.
+once() {
+	local name=$1
+	shift
+	mkdir -p "$cache/$(dirname "$name")"
+	(
+		flock 9
+		[ -e "$cache/$name.done" ] && exit 0
+		"$@" && touch "$cache/$name.done"
+	) 9>"$cache/$name.lock"
+}
+
+mkdir -p "$cache"

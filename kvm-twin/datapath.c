@@ -100,10 +100,18 @@ static int transmit(struct ktwin_vq *vq, const struct vfp_chain *chain)
 	return vq->port->ops->xmit(vq->port, &frame);
 }
 
+static int give_back(struct ktwin_vq *vq, const struct vfp_chain *chain)
+{
+	struct vfp_used used = { .id = chain->id, .slots = chain->slots };
+
+	return vfp_ring_push(&vq->ring, &used, 1);
+}
+
 static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 				    struct ktwin_share *share)
 {
 	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
+	u16 mark = vfp_ring_mark(&vq->ring);
 	int ret;
 
 	ret = vfp_ring_pop(&vq->ring, &chain);
@@ -115,7 +123,7 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	}
 	ret = transmit(vq, &chain);
 	if (unlikely(ret == -EAGAIN)) {
-		vfp_ring_unpop(&vq->ring, 1);
+		vfp_ring_rewind(&vq->ring, mark);
 		return KTWIN_BLOCKED;
 	}
 	if (unlikely(ret < 0))
@@ -123,8 +131,7 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	else
 		ktwin_account(vq, chain.out_len, ret);
 	ktwin_share_use(share, chain.out_len);
-	return vfp_ring_push(&vq->ring, chain.head, 0) ? KTWIN_BROKEN :
-							 KTWIN_GO_ON;
+	return give_back(vq, &chain) ? KTWIN_BROKEN : KTWIN_GO_ON;
 }
 
 /* Frames first, then the chains that they came in, then the call. */

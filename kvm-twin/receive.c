@@ -13,8 +13,9 @@
 
 #include "kvm-twin/datapath.h"
 
-/* The chains that a frame will fill. */
+/* The chains that a frame will fill; @mark is where the ring was before. */
 struct room {
+	u16		mark;
 	unsigned int	heads;
 	unsigned int	segs;
 	size_t		len;
@@ -36,7 +37,7 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
 	struct vfp_chain chain = { .max = VFP_MAX_SEGS };
 	int ret;
 
-	*room = (struct room) { };
+	*room = (struct room) { .mark = vfp_ring_mark(&vq->ring) };
 	while (room->len < need) {
 		ret = -EMSGSIZE;
 		if (room->heads == max_heads(vq) || room->segs >= VFP_MAX_SEGS)
@@ -49,8 +50,10 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
 			ret = vfp_fault(&vq->ring, VFP_FAULT_DIRECTION);
 			goto give_back;
 		}
-		vq->heads[room->heads++] = (struct ktwin_head) {
-			.id = chain.head, .len = chain.in_len,
+		vq->heads[room->heads++] = (struct vfp_used) {
+			.id = chain.id,
+			.slots = chain.slots,
+			.len = chain.in_len,
 		};
 		room->segs += chain.nr_in;
 		room->len += chain.in_len;
@@ -60,7 +63,7 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
 	return 1;
 
 give_back:
-	vfp_ring_unpop(&vq->ring, room->heads);
+	vfp_ring_rewind(&vq->ring, room->mark);
 	return ret;
 }
 
@@ -105,23 +108,6 @@ static int fill(struct ktwin_vq *vq, size_t need, const struct room *room)
 	return finish_header(vq, &frame, room->heads);
 }
 
-/* A frame's chains are given back all, or none. */
-static int push_all(struct ktwin_vq *vq, unsigned int heads)
-{
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < heads; i++) {
-		err = vfp_ring_push(&vq->ring, vq->heads[i].id,
-				    vq->heads[i].len);
-		if (unlikely(err)) {
-			vq->ring.next_used -= i;
-			return err;
-		}
-	}
-	return 0;
-}
-
 /* A frame that no buffer of this guest holds. */
 static void discard(struct ktwin_vq *vq)
 {
@@ -160,10 +146,10 @@ static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 	ret = fill(vq, need, &room);
 	if (unlikely(ret)) {
 		ktwin_drop(vq, ret);
-		vfp_ring_unpop(&vq->ring, room.heads);
+		vfp_ring_rewind(&vq->ring, room.mark);
 		return KTWIN_GO_ON;
 	}
-	if (unlikely(push_all(vq, room.heads))) {
+	if (unlikely(vfp_ring_push(&vq->ring, vq->heads, room.heads))) {
 		ktwin_drop(vq, -EFAULT);
 		return KTWIN_BROKEN;
 	}

@@ -120,10 +120,7 @@ struct ktwin_vq {
 
 	struct ktwin_counters __percpu	*counters;
 	struct iovec			*iov;
-	struct ktwin_head {
-		u16	id;
-		u32	len;
-	}				*heads;
+	struct vfp_used			*heads;
 };
 
 /**

@@ -106,7 +106,8 @@ int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain)
 	unsigned int steps, i = head;
 	int err;
 
-	chain->head = head;
+	chain->id = head;
+	chain->slots = 1;
 	chain->nr_out = 0;
 	chain->nr_in = 0;
 	chain->out_len = 0;

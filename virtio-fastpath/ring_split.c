@@ -145,39 +145,43 @@ int vfp_ring_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 	return 1;
 }
 
-/**
- * vfp_ring_unpop() - put the chains that were taken last back
- * @ring: the ring
- * @chains: how many; none of them may have been pushed
- */
-void vfp_ring_unpop(struct vfp_ring *ring, unsigned int chains)
+static int write_used(struct vfp_ring *ring, u16 at,
+		      const struct vfp_used *used)
 {
-	ring->last_avail -= chains;
+	struct vring_used_elem elem = {
+		.id	= (__force __virtio32)cpu_to_le32(used->id),
+		.len	= (__force __virtio32)cpu_to_le32(used->len),
+	};
+
+	if (unlikely(copy_to_user(&ring->used->ring[at & (ring->num - 1)],
+				  &elem, sizeof(elem))))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	return 0;
 }
 
 /**
- * vfp_ring_push() - give a chain back to the driver
+ * vfp_ring_push() - give chains back to the driver
  * @ring: the ring
- * @head: the chain's head
- * @len: bytes that were written into the chain
+ * @used: the chains
+ * @n: how many
  *
- * The driver sees it at the next vfp_ring_publish().
+ * The driver sees them at the next vfp_ring_publish().
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set; then nothing has moved.
  */
-int vfp_ring_push(struct vfp_ring *ring, u16 head, u32 len)
+int vfp_ring_push(struct vfp_ring *ring, const struct vfp_used *used,
+		  unsigned int n)
 {
-	struct vring_used_elem elem = {
-		.id	= (__force __virtio32)cpu_to_le32(head),
-		.len	= (__force __virtio32)cpu_to_le32(len),
-	};
-	u16 slot = ring->next_used & (ring->num - 1);
+	unsigned int i;
+	int err;
 
-	if (unlikely(copy_to_user(&ring->used->ring[slot], &elem,
-				  sizeof(elem))))
-		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	ring->next_used++;
+	for (i = 0; i < n; i++) {
+		err = write_used(ring, ring->next_used + i, &used[i]);
+		if (unlikely(err))
+			return err;
+	}
+	ring->next_used += n;
 	return 0;
 }
 

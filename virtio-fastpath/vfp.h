@@ -67,7 +67,8 @@ enum vfp_fault {
  * struct vfp_chain - one descriptor chain, translated
  * @iov:	room for the segments, given by the caller
  * @max:	how many segments there is room for
- * @head:	the descriptor that the chain began with, to be pushed back
+ * @id:		what the driver knows the chain by, to be pushed back
+ * @slots:	places of the ring that it takes up, likewise
  * @nr_out:	segments that the device reads; they come first in @iov
  * @nr_in:	segments that the device writes
  * @out_len:	bytes in the former
@@ -76,11 +77,24 @@ enum vfp_fault {
 struct vfp_chain {
 	struct iovec	*iov;
 	unsigned int	max;
-	u16		head;
+	u16		id;
+	u16		slots;
 	unsigned int	nr_out;
 	unsigned int	nr_in;
 	size_t		out_len;
 	size_t		in_len;
+};
+
+/**
+ * struct vfp_used - a chain that is done with
+ * @id:		vfp_chain.id
+ * @slots:	vfp_chain.slots
+ * @len:	bytes that were written into it
+ */
+struct vfp_used {
+	u16	id;
+	u16	slots;
+	u32	len;
 };
 
 /**
@@ -144,12 +158,24 @@ bool vfp_ring_access_ok(const struct vfp_ring *ring);
 int vfp_ring_start(struct vfp_ring *ring);
 void vfp_ring_rebase(struct vfp_ring *ring, u16 last_avail);
 int vfp_ring_pop(struct vfp_ring *ring, struct vfp_chain *chain);
-void vfp_ring_unpop(struct vfp_ring *ring, unsigned int chains);
-int vfp_ring_push(struct vfp_ring *ring, u16 head, u32 len);
+int vfp_ring_push(struct vfp_ring *ring, const struct vfp_used *used,
+		  unsigned int n);
 int vfp_ring_publish(struct vfp_ring *ring);
 bool vfp_ring_need_call(struct vfp_ring *ring);
 int vfp_ring_notify_off(struct vfp_ring *ring);
 int vfp_ring_notify_on(struct vfp_ring *ring);
+
+/* Where the next pop goes on, for vfp_ring_rewind(). */
+static inline u16 vfp_ring_mark(const struct vfp_ring *ring)
+{
+	return ring->last_avail;
+}
+
+/* Put the chains back that were taken since; none of them may be pushed. */
+static inline void vfp_ring_rewind(struct vfp_ring *ring, u16 mark)
+{
+	ring->last_avail = mark;
+}
 
 /* Note why a ring is broken; for use as 'return vfp_fault(...)'. */
 static inline int vfp_fault(struct vfp_ring *ring, enum vfp_fault fault)

@@ -42,6 +42,19 @@ void rig_region(struct rig *rig, u64 start, u64 last, u64 offset);
 /* Pop into rig->chain, with counters that begin at 0. */
 int rig_pop(struct rig *rig);
 
+/* Give one chain back; put the chains back that were taken last. */
+static inline int rig_push(struct vfp_ring *ring, u16 id, u32 len)
+{
+	struct vfp_used used = { .id = id, .slots = 1, .len = len };
+
+	return vfp_ring_push(ring, &used, 1);
+}
+
+static inline void rig_unpop(struct vfp_ring *ring, unsigned int chains)
+{
+	vfp_ring_rewind(ring, vfp_ring_mark(ring) - chains);
+}
+
 /* A descriptor of the ring; one chain that begins with descriptor @head. */
 void rig_desc(struct rig *rig, unsigned int i, u64 addr, u32 len, u16 flags,
 	      u16 next);

@@ -285,7 +285,7 @@ static void test_direct_then_indirect(void)
 	rig_table(&rig, 1, RIG_GPA + 300, 13, W, 0);
 	rig_offer(&rig, 3);
 	expect_fault(&rig, VFP_FAULT_NONE);
-	expect_eq(rig.chain.head, 3);
+	expect_eq(rig.chain.id, 3);
 	expect_eq(rig.chain.nr_out, 3);
 	expect_eq(rig.chain.nr_in, 1);
 	expect_segment(&rig, 0, 0, 10);

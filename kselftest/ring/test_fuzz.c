@@ -235,10 +235,10 @@ static void try_ring(struct rig *rig)
 			break;
 		touch(rig);
 		if (once_in(8)) {
-			vfp_ring_unpop(&rig->ring, 1);
+			rig_unpop(&rig->ring, 1);
 			continue;
 		}
-		expect_eq(vfp_ring_push(&rig->ring, rig->chain.head, i), 0);
+		expect_eq(rig_push(&rig->ring, rig->chain.id, i), 0);
 		if (once_in(3))
 			call(rig);
 		if (once_in(8) && vfp_ring_notify_on(&rig->ring) < 0)

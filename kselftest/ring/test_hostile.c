@@ -219,7 +219,7 @@ static void transfer(void)
 	expect(n == chain->out_len || chain->out_len > sizeof(buf));
 	n = chain->in_len < sizeof(buf) ? chain->in_len : sizeof(buf);
 	expect_eq(rig_scatter(chain, buf, n), n);
-	vfp_ring_push(&rig.ring, chain->head, n);
+	rig_push(&rig.ring, chain->id, n);
 }
 
 /* A device's life, up to the first fault. */

@@ -106,7 +106,7 @@ static void pump(void)
 	do {
 		expect_eq(vfp_ring_notify_off(&rig.ring), 0);
 		while (vfp_ring_pop(&rig.ring, &rig.chain) == 1) {
-			expect_eq(rig.chain.head, handled);
+			expect_eq(rig.chain.id, handled);
 			handled++;
 		}
 	} while (vfp_ring_notify_on(&rig.ring) == 1);
@@ -145,7 +145,7 @@ static void pump_pairs(void)
 			if (ret != 1)
 				break;
 			if (vfp_ring_pop(&rig.ring, &rig.chain) != 1) {
-				vfp_ring_unpop(&rig.ring, 1);
+				rig_unpop(&rig.ring, 1);
 				break;
 			}
 			handled += 2;
@@ -247,7 +247,7 @@ static void use_all(void)
 	begin();
 	taker = ASLEEP;
 	for (i = 0; i < CHAINS; i++) {
-		vfp_ring_push(&rig.ring, i, 100 + i);
+		rig_push(&rig.ring, i, 100 + i);
 		if (i % batch == batch - 1)
 			show();
 	}

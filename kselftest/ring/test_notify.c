@@ -17,7 +17,7 @@ static const struct drv_buf one = { RIG_GPA, 1, true };
 static void use(struct rig *rig, unsigned int n)
 {
 	while (n--)
-		vfp_ring_push(&rig->ring, 0, 0);
+		rig_push(&rig->ring, 0, 0);
 	expect_eq(vfp_ring_publish(&rig->ring), 1);
 }
 
@@ -257,7 +257,7 @@ static void random_step(struct rig *rig, u64 *seed, unsigned int *in_hand)
 		break;
 	case 2:
 		n = n < *in_hand ? n : *in_hand;
-		vfp_ring_unpop(&rig->ring, n);
+		rig_unpop(&rig->ring, n);
 		*in_hand -= n;
 		break;
 	case 3:
@@ -286,7 +286,7 @@ static void test_only_new(void)
 			if (i % 8)
 				continue;
 			for (; in_hand; in_hand--)
-				vfp_ring_push(&rig.ring, 0, 0);
+				rig_push(&rig.ring, 0, 0);
 			vfp_ring_publish(&rig.ring);
 			rig.drv.nr_free = 0;
 			while (drv_take(&rig.drv, &id, &len))
@@ -311,7 +311,7 @@ static void test_put_back_is_no_news(void)
 		drv_send(&rig.drv, &one, 1);
 		expect_eq(vfp_ring_notify_on(&rig.ring), 1);
 		expect_eq(rig_pop(&rig), 1);
-		vfp_ring_unpop(&rig.ring, 1);
+		rig_unpop(&rig.ring, 1);
 		expect_eq(vfp_ring_notify_on(&rig.ring), 0);
 		expect_eq(vfp_ring_notify_on(&rig.ring), 0);
 		drv_must_kick(&rig.drv);
@@ -332,7 +332,7 @@ static void test_index_set_back(void)
 	drv_send(&rig.drv, &one, 1);
 	drv_send(&rig.drv, &one, 1);
 	expect_eq(rig_pop(&rig), 1);
-	vfp_ring_unpop(&rig.ring, 1);
+	rig_unpop(&rig.ring, 1);
 	drv_put_idx(&rig.drv, 0);
 	expect(vfp_ring_notify_on(&rig.ring) != 1);
 	rig_exit(&rig);

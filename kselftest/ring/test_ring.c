@@ -59,7 +59,7 @@ static void test_jump_after_unpop(void)
 		drv_send(&rig.drv, &one, 1);
 	for (i = 0; i < 4; i++)
 		expect_eq(rig_pop(&rig), 1);
-	vfp_ring_unpop(&rig.ring, 2);
+	rig_unpop(&rig.ring, 2);
 	drv_put_idx(&rig.drv, (u16)(65534 + 2 + 4));
 	expect_eq(vfp_ring_notify_on(&rig.ring), 1);
 	drv_put_idx(&rig.drv, (u16)(65534 + 2 + 5));
@@ -105,7 +105,7 @@ static int call_off(struct rig *rig)
 
 static int call_push(struct rig *rig)
 {
-	return vfp_ring_push(&rig->ring, 0, 0);
+	return rig_push(&rig->ring, 0, 0);
 }
 
 static int call_publish(struct rig *rig)
@@ -210,7 +210,7 @@ static void obey(unsigned int flags, size_t first, size_t then,
 	rule.seen = 0;
 	shim.on_event = watch_order;
 	expect_eq(rig_pop(&rig), 1);
-	vfp_ring_push(&rig.ring, rig.chain.head, 0);
+	rig_push(&rig.ring, rig.chain.id, 0);
 	vfp_ring_publish(&rig.ring);
 	vfp_ring_need_call(&rig.ring);
 	call_push(&rig);

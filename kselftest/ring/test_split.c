@@ -27,11 +27,11 @@ static void echo(struct rig *rig, u16 want_head)
 
 	expect_eq(rig_pop(rig), 1);
 	expect(shim.most <= 1);
-	expect_eq(rig->chain.head, want_head);
+	expect_eq(rig->chain.id, want_head);
 	expect_eq(rig->chain.out_len, rig->chain.in_len);
 	expect_eq(rig_gather(&rig->chain, buf, 16), 16);
 	expect_eq(rig_scatter(&rig->chain, buf, 16), 16);
-	expect_eq(vfp_ring_push(&rig->ring, rig->chain.head, 16), 0);
+	expect_eq(rig_push(&rig->ring, rig->chain.id, 16), 0);
 }
 
 static void take_echo(struct rig *rig, u16 want_head, unsigned int i)
@@ -64,7 +64,7 @@ static void single_trips(unsigned int num, u16 base, unsigned int trips)
 			echo(&rig, head);
 		} else {
 			expect_eq(rig_pop(&rig), 1);
-			expect_eq(vfp_ring_push(&rig.ring, head, 16), 0);
+			expect_eq(rig_push(&rig.ring, head, 16), 0);
 		}
 		expect(!drv_take(&rig.drv, &id, &len));
 		expect_eq(vfp_ring_publish(&rig.ring), 1);
@@ -109,7 +109,7 @@ static void full_ring(struct rig *rig, unsigned int num)
 	drv_publish(&rig->drv);
 	for (i = 0; i < num; i++) {
 		expect_eq(rig_pop(rig), 1);
-		expect_eq(vfp_ring_push(&rig->ring, rig->chain.head, i), 0);
+		expect_eq(rig_push(&rig->ring, rig->chain.id, i), 0);
 	}
 	expect_eq(rig_pop(rig), 0);
 	expect(!drv_take(&rig->drv, &id, &len));
@@ -149,10 +149,10 @@ static void test_any_order(void)
 	for (i = 0; i < 4; i++) {
 		drv_send(&rig.drv, &buf, 1);
 		expect_eq(rig_pop(&rig), 1);
-		heads[i] = rig.chain.head;
+		heads[i] = rig.chain.id;
 	}
 	for (i = 0; i < 4; i++)
-		vfp_ring_push(&rig.ring, heads[order[i]], 0xfffffff0 + i);
+		rig_push(&rig.ring, heads[order[i]], 0xfffffff0 + i);
 	vfp_ring_publish(&rig.ring);
 	for (i = 0; i < 4; i++) {
 		expect(drv_take(&rig.drv, &id, &len));
@@ -195,7 +195,7 @@ static void test_start_reads_used(void)
 		expect_eq(rig.ring.used_idx, bases[i]);
 		drv_send(&rig.drv, &buf, 1);
 		expect_eq(rig_pop(&rig), 1);
-		vfp_ring_push(&rig.ring, rig.chain.head, 7);
+		rig_push(&rig.ring, rig.chain.id, 7);
 		expect_eq(vfp_ring_publish(&rig.ring), 1);
 		expect_eq(drv_used_idx(&rig.drv), (u16)(bases[i] + 1));
 		expect(drv_take(&rig.drv, &id, &len) && len == 7);
@@ -216,7 +216,7 @@ static void test_start_forgets_fault(void)
 	expect_eq(rig.ring.fault, VFP_FAULT_NONE);
 	rig_offer(&rig, 3);
 	expect_eq(rig_pop(&rig), 1);
-	expect_eq(rig.chain.head, 3);
+	expect_eq(rig.chain.id, 3);
 	rig_exit(&rig);
 }
 
@@ -234,10 +234,10 @@ static void test_unpop(void)
 			heads[i] = drv_send(&rig.drv, &buf, 1);
 		for (i = 0; i < 4; i++)
 			expect_eq(rig_pop(&rig), 1);
-		vfp_ring_unpop(&rig.ring, back);
+		rig_unpop(&rig.ring, back);
 		for (i = 4 - back; i < 4; i++) {
 			expect_eq(rig_pop(&rig), 1);
-			expect_eq(rig.chain.head, heads[i]);
+			expect_eq(rig.chain.id, heads[i]);
 		}
 		expect_eq(rig_pop(&rig), 0);
 		rig_exit(&rig);
@@ -255,11 +255,11 @@ static void test_push_fault(void)
 	drv_send(&rig.drv, &buf, 1);
 	expect_eq(rig_pop(&rig), 1);
 	shim_unmap(rig.drv.used);
-	expect_eq(vfp_ring_push(&rig.ring, rig.chain.head, 1), -EIO);
+	expect_eq(rig_push(&rig.ring, rig.chain.id, 1), -EIO);
 	expect_eq(rig.ring.fault, VFP_FAULT_RING_ACCESS);
 	expect_eq(vfp_ring_publish(&rig.ring), 0);
 	shim_map(rig.drv.used, drv_used_size(2));
-	expect_eq(vfp_ring_push(&rig.ring, rig.chain.head, 1), 0);
+	expect_eq(rig_push(&rig.ring, rig.chain.id, 1), 0);
 	shim_unmap(rig.drv.used);
 	expect_eq(vfp_ring_publish(&rig.ring), -EIO);
 	shim_map(rig.drv.used, drv_used_size(2));

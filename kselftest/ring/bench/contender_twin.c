@@ -29,16 +29,21 @@ static int twin_start(const struct bench_ring *from)
 static int take_and_give(unsigned int batch, bench_see see)
 {
 	struct vfp_chain chain = { .iov = iov, .max = BENCH_MAX_SEGS };
+	struct vfp_used used;
 	unsigned int i;
 
 	for (i = 0; i < batch; i++) {
 		if (unlikely(vfp_ring_pop(&ring, &chain) != 1))
 			return -EIO;
 		if (unlikely(see))
-			see(chain.head, iov, chain.nr_out, iov + chain.nr_out,
+			see(chain.id, iov, chain.nr_out, iov + chain.nr_out,
 			    chain.nr_in);
-		if (unlikely(vfp_ring_push(&ring, chain.head,
-					   bench_used_len(chain.head))))
+		used = (struct vfp_used) {
+			.id = chain.id,
+			.slots = chain.slots,
+			.len = bench_used_len(chain.id),
+		};
+		if (unlikely(vfp_ring_push(&ring, &used, 1)))
 			return -EIO;
 	}
 	return 0;

@@ -24,6 +24,7 @@
 	X(PUMP_NS,		"pump_ns")				\
 	X(OVERFLOWS,		"overflows")				\
 	X(CONTENDED,		"contended")				\
+	X(RESCUES,		"rescues")				\
 	X(BATCHES,		"batches")				\
 	X(CALLS,		"calls")				\
 	X(CALLS_SUPPRESSED,	"calls_suppressed")			\
@@ -35,6 +36,7 @@
 	X(DROP_TOO_BIG,		"drop_too_big")				\
 	X(DROP_NO_DEVICE,	"drop_no_device")			\
 	X(DROP_NO_MEMORY,	"drop_no_memory")			\
+	X(DROP_STOPPED,		"drop_stopped")				\
 	X(DROP_OTHER,		"drop_other")				\
 	X(RING_ACCESS,		"ring_error_access")			\
 	X(RING_AVAIL_JUMP,	"ring_error_avail_jump")		\

@@ -9,9 +9,13 @@
  * Inline, a kick becomes a task work of the thread that kicked: it runs before
  * that thread goes back to its guest (or to userspace), may sleep and fault,
  * and its mm is the owner's.  What can't be run so goes to the worker.
+ *
+ * A thread with such a work may lose its CPU before it comes to it, and not
+ * get it back until a quota is filled again.  KTWIN_VQ_TASK_QUEUED tells, and
+ * whoever then wants a pump has the worker come, too.  The task work finds
+ * nothing left to do; until then it is linked, and no other can be queued.
  */
 #include <linux/file.h>
-#include <linux/module.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 
@@ -95,6 +99,8 @@ static void run_by_worker(struct kthread_work *work)
 
 #ifdef KTWIN_HAVE_TASK_WORK
 
+static const bool has_inline = true;
+
 static bool run_inline(struct ktwin_vq *vq)
 {
 	bool more = false;
@@ -126,7 +132,10 @@ static void run_by_task(struct callback_head *work)
 	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, task_work);
 	struct file *body = vq->twin->body;
 
-	if (run_inline(vq)) {
+	clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
+	if (!test_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
+		ktwin_inc(vq, KICKS_WORKER);	/* it has been here */
+	} else if (run_inline(vq)) {
 		ktwin_inc(vq, KICKS_INLINE);
 	} else {
 		ktwin_inc(vq, KICKS_WORKER);
@@ -152,9 +161,12 @@ static bool queue_on_current(struct ktwin_vq *vq)
 	if (!in_task() || current->mm != twin->mm ||
 	    current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))
 		return false;
+	if (test_and_set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
+		return false;
 	/* Whoever ends the twin removes our callback before the reference. */
 	get_file(twin->body);
 	if (task_work_add(current, &vq->task_work, TWA_RESUME)) {
+		clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
 		fput(twin->body);
 		return false;
 	}
@@ -166,12 +178,9 @@ static void init_inline(struct ktwin_vq *vq)
 	init_task_work(&vq->task_work, run_by_task);
 }
 
-bool ktwin_executor_has_inline(void)
-{
-	return true;
-}
-
 #else /* !KTWIN_HAVE_TASK_WORK */
+
+static const bool has_inline;
 
 static bool queue_on_current(struct ktwin_vq *vq)
 {
@@ -182,6 +191,8 @@ static void init_inline(struct ktwin_vq *vq)
 {
 }
 
+#endif /* KTWIN_HAVE_TASK_WORK */
+
 /**
  * ktwin_executor_has_inline() - can kicks be served by who kicked?
  *
@@ -190,10 +201,8 @@ static void init_inline(struct ktwin_vq *vq)
  */
 bool ktwin_executor_has_inline(void)
 {
-	return false;
+	return has_inline;
 }
-
-#endif /* KTWIN_HAVE_TASK_WORK */
 
 /**
  * ktwin_executor_init() - prepare a queue for being run
@@ -203,6 +212,15 @@ void ktwin_executor_init(struct ktwin_vq *vq)
 {
 	init_inline(vq);
 	kthread_init_work(&vq->work, run_by_worker);
+}
+
+/* A pump is to come already; but its thread may be off its CPU for long. */
+static void rescue(struct ktwin_vq *vq)
+{
+	if (likely(!test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state)))
+		return;
+	ktwin_inc(vq, RESCUES);
+	queue_on_worker(vq);
 }
 
 /**
@@ -219,6 +237,7 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
 	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
 		ktwin_inc(vq, KICKS_MERGED);
 		trace_ktwin_kick(vq, true, false);
+		rescue(vq);
 		return;
 	}
 	inline_ = READ_ONCE(vq->policy) == KTWIN_INLINE && queue_on_current(vq);
@@ -237,6 +256,8 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
  */
 void ktwin_executor_wake(struct ktwin_vq *vq)
 {
-	if (!test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+		rescue(vq);
+	else
 		queue_on_worker(vq);
 }

@@ -42,6 +42,9 @@
 #define KTWIN_PUMP_PACKETS	256
 #define KTWIN_PUMP_BYTES	(512 * 1024)
 
+/* So many descriptors of a chain take as long as a packet. */
+#define KTWIN_PACKET_STEPS	32
+
 /* After how many chains the driver is shown what was used. */
 #define KTWIN_PUBLISH_CHAINS	64
 
@@ -60,6 +63,7 @@ enum ktwin_policy {
 /* Bits of ktwin_vq.state; all may be changed from any context. */
 enum ktwin_vq_state {
 	KTWIN_VQ_SCHEDULED,	/* somebody will pump, or is pumping */
+	KTWIN_VQ_TASK_QUEUED,	/* a thread that kicked has yet to come to it */
 	KTWIN_VQ_WANTS_ROOM,	/* TX: waits for room in the backend */
 	KTWIN_VQ_WANTS_BUFFERS,	/* RX: frames wait for the guest's buffers */
 };

@@ -56,8 +56,7 @@ static long set_mem_table(struct ktwin *twin,
 			       array_size(head.nregions, sizeof(*regions)));
 	if (IS_ERR(regions))
 		return PTR_ERR(regions);
-	/* Twice, as a region that is all of memory is split in two. */
-	mem = vhost_iotlb_alloc(2 * KTWIN_MAX_REGIONS, 0);
+	mem = vhost_iotlb_alloc(KTWIN_MAX_REGIONS, 0);
 	if (!mem) {
 		ret = -ENOMEM;
 		goto out;

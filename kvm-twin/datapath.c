@@ -117,7 +117,9 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	ret = vfp_ring_pop(&vq->ring, &chain);
 	if (ret <= 0)
 		return ret ? KTWIN_BROKEN : KTWIN_EMPTY;
+	ktwin_share_walk(share, &chain);
 	if (unlikely(chain.nr_in)) {
+		vfp_ring_rewind(&vq->ring, mark);
 		vfp_fault(&vq->ring, VFP_FAULT_DIRECTION);
 		return KTWIN_BROKEN;
 	}

@@ -29,6 +29,13 @@ static inline void ktwin_share_use(struct ktwin_share *share, size_t bytes)
 	share->bytes += bytes;
 }
 
+/* To walk a long chain costs time, whether it is of use or not. */
+static inline void ktwin_share_walk(struct ktwin_share *share,
+				    const struct vfp_chain *chain)
+{
+	share->packets += chain->steps / KTWIN_PACKET_STEPS;
+}
+
 static inline bool ktwin_share_done(const struct ktwin_share *share)
 {
 	return share->packets >= KTWIN_PUMP_PACKETS ||

@@ -3,7 +3,6 @@
  * One queue of a twin: start, stop, and the events that it sends.
  */
 #include <linux/eventfd.h>
-#include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 
@@ -53,7 +52,8 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	vq->ring.num = 1;
 	ktwin_executor_init(vq);
 
-	vq->counters = alloc_percpu(struct ktwin_counters);
+	vq->counters = alloc_percpu_gfp(struct ktwin_counters,
+					GFP_KERNEL_ACCOUNT);
 	/* One chain more than a frame may have when the next is taken. */
 	vq->iov = kvmalloc_array(2 * VFP_MAX_SEGS, sizeof(*vq->iov),
 				 GFP_KERNEL_ACCOUNT);
@@ -83,6 +83,14 @@ static struct nshim_port *attach(struct ktwin_vq *vq, int fd)
 
 	return nshim_tap_attach(fd, vq->index == KTWIN_VQ_TX ? EPOLLOUT : EPOLLIN,
 				hdr_len, &vq->owner);
+}
+
+static void detach(struct ktwin_vq *vq, struct nshim_port *port)
+{
+	unsigned int lost = port->ops->detach(port);
+
+	if (unlikely(lost))
+		ktwin_add(vq, DROP_STOPPED, lost);
 }
 
 static int start(struct ktwin_vq *vq, struct nshim_port *port)
@@ -141,7 +149,7 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 	}
 	mutex_unlock(&vq->lock);
 	if (old)
-		old->ops->detach(old);
+		detach(vq, old);
 	if (!err)
 		ktwin_executor_wake(vq);
 	return err;
@@ -166,7 +174,7 @@ void ktwin_vq_stop(struct ktwin_vq *vq)
 	WRITE_ONCE(vq->port, NULL);
 	mutex_unlock(&vq->lock);
 	if (port)
-		port->ops->detach(port);
+		detach(vq, port);
 }
 
 /**

@@ -13,9 +13,13 @@
 
 #include "kvm-twin/datapath.h"
 
-/* The chains that a frame will fill; @mark is where the ring was before. */
+/*
+ * The chains that a frame will fill; @mark is where the ring was before, @slots
+ * what they take up of it.
+ */
 struct room {
 	u16		mark;
+	unsigned int	slots;
 	unsigned int	heads;
 	unsigned int	segs;
 	size_t		len;
@@ -27,12 +31,19 @@ static unsigned int max_heads(const struct ktwin_vq *vq)
 		VFP_MAX_SEGS : 1;
 }
 
+static bool is_full(const struct ktwin_vq *vq, const struct room *room)
+{
+	return room->heads == max_heads(vq) || room->segs >= VFP_MAX_SEGS ||
+	       room->slots >= vq->ring.num;
+}
+
 /*
  * Take chains until they hold @need bytes.  Returns 1, or 0 if the guest has
  * posted too few, -EMSGSIZE if it never can, -EIO if the ring is broken; then
  * none is taken.
  */
-static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
+static int find_room(struct ktwin_vq *vq, size_t need, struct room *room,
+		     struct ktwin_share *share)
 {
 	struct vfp_chain chain = { .max = VFP_MAX_SEGS };
 	int ret;
@@ -40,12 +51,14 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
 	*room = (struct room) { .mark = vfp_ring_mark(&vq->ring) };
 	while (room->len < need) {
 		ret = -EMSGSIZE;
-		if (room->heads == max_heads(vq) || room->segs >= VFP_MAX_SEGS)
+		if (is_full(vq, room))
 			goto give_back;
+		cond_resched();
 		chain.iov = vq->iov + room->segs;
 		ret = vfp_ring_pop(&vq->ring, &chain);
 		if (ret <= 0)
 			goto give_back;
+		ktwin_share_walk(share, &chain);
 		if (unlikely(chain.nr_out || !chain.nr_in)) {
 			ret = vfp_fault(&vq->ring, VFP_FAULT_DIRECTION);
 			goto give_back;
@@ -55,6 +68,7 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room)
 			.slots = chain.slots,
 			.len = chain.in_len,
 		};
+		room->slots += chain.slots;
 		room->segs += chain.nr_in;
 		room->len += chain.in_len;
 	}
@@ -102,7 +116,7 @@ static int fill(struct ktwin_vq *vq, size_t need, const struct room *room)
 	ret = vq->port->ops->recv(vq->port, &body);
 	if (unlikely(ret < 0))
 		return ret;
-	/* Somebody else reads the tap, or its header has another size. */
+	/* The tap's header has another size than was said. */
 	if (unlikely(ret != need - own))
 		return -EINVAL;
 	return finish_header(vq, &frame, room->heads);
@@ -130,8 +144,8 @@ static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 	if (!need)
 		return KTWIN_EMPTY;
 	need += ktwin_own_hdr_len(vq->twin);
-	ret = find_room(vq, need, &room);
-	/* To walk a chain costs time, whether it is of use or not. */
+	ret = find_room(vq, need, &room, share);
+	/* To take a chain costs time, too. */
 	if (room.heads > 1)
 		share->packets += room.heads - 1;
 	if (!ret)

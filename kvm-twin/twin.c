@@ -127,7 +127,7 @@ static int start_worker(struct ktwin *twin)
 	int err;
 
 	if (!worker) {
-		worker = kthread_run_worker(0, "kvm-twin-%d", current->tgid);
+		worker = kthread_run_worker(0, "ktwin-%d", current->tgid);
 		if (IS_ERR(worker))
 			return PTR_ERR(worker);
 	}

@@ -35,7 +35,8 @@ struct nshim_owner {
 /**
  * struct nshim_ops - a kind of backend
  * @detach: end it; after this no event comes.  Frames that were received but
- *	not taken go back to the backend where it can take them
+ *	not taken go back to the backend; returns how many it had no room for,
+ *	which are lost
  * @xmit: send a frame.  The frame is copied: its memory may be reused at
  *	return, but it may leave only with @flush.  Returns NSHIM_FRAME_* flags,
  *	-EAGAIN when there is no room (the frame was not taken), or the error
@@ -49,7 +50,7 @@ struct nshim_owner {
  *	which it was dropped; it is gone either way
  */
 struct nshim_ops {
-	void (*detach)(struct nshim_port *port);
+	unsigned int (*detach)(struct nshim_port *port);
 	int (*xmit)(struct nshim_port *port, struct iov_iter *frame);
 	unsigned int (*flush)(struct nshim_port *port);
 	bool (*may_send)(struct nshim_port *port);

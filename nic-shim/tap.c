@@ -15,6 +15,7 @@
 #include <linux/if_tap.h>
 #include <linux/if_tun.h>
 #include <linux/if_vlan.h>
+#include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/ptr_ring.h>
 #include <linux/sizes.h>
@@ -95,7 +96,7 @@ static void send_gathered(struct tap_port *tap)
 	tap->nr_tx = 0;
 	if (likely(tap->sock->ops->sendmsg(tap->sock, &msg, 0) >= 0))
 		return;
-	/* The device has left the tap: the frames are still ours. */
+	/* The device has left the tap; a macvtap never says so. */
 	for (i = 0; i < sent; i++)
 		page_frag_free(tap->tx[i].data_hard_start);
 	tap->refused += sent;
@@ -304,17 +305,44 @@ static void tap_poll_queued(struct file *file, wait_queue_head_t *wqh,
 	add_wait_queue(wqh, &tap->wait);
 }
 
-static void tap_detach(struct nshim_port *port)
+/* What is told of a frame that the tap has no room for is the frame alone. */
+static DEFINE_MUTEX(lost_lock);
+static unsigned int lost_frames;
+
+static void lose_frame(void *ptr)
+{
+	lockdep_assert_held(&lost_lock);
+	lost_frames++;
+	tun_ptr_free(ptr);
+}
+
+/* Returns how many frames the tap had no room for. */
+static unsigned int give_back_rx(struct tap_port *tap)
+{
+	unsigned int lost;
+
+	if (tap->rx_head == tap->rx_tail)
+		return 0;
+	mutex_lock(&lost_lock);
+	lost_frames = 0;
+	ptr_ring_unconsume(tap->ring, tap->rx + tap->rx_head,
+			   tap->rx_tail - tap->rx_head, lose_frame);
+	lost = lost_frames;
+	mutex_unlock(&lost_lock);
+	return lost;
+}
+
+static unsigned int tap_detach(struct nshim_port *port)
 {
 	struct tap_port *tap = to_tap(port);
+	unsigned int lost;
 
 	remove_wait_queue(tap->wqh, &tap->wait);
-	if (tap->rx_head != tap->rx_tail)
-		ptr_ring_unconsume(tap->ring, tap->rx + tap->rx_head,
-				   tap->rx_tail - tap->rx_head, tun_ptr_free);
+	lost = give_back_rx(tap);
 	page_frag_cache_drain(&tap->frags);
 	fput(port->file);
 	kfree(tap);
+	return lost;
 }
 
 static const struct nshim_ops tap_ops = {

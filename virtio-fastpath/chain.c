@@ -37,6 +37,7 @@ static int add_segments(struct vfp_ring *ring, struct vfp_chain *chain,
 	unsigned int used = chain->nr_out + chain->nr_in;
 	int n;
 
+	chain->steps++;
 	if (unlikely(!(desc->flags & VRING_DESC_F_WRITE) && chain->nr_in))
 		return vfp_fault(ring, VFP_FAULT_ORDER);
 	n = vfp_translate(ring, desc->addr, desc->len, chain->iov + used,
@@ -108,6 +109,7 @@ int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain)
 
 	chain->id = head;
 	chain->slots = 1;
+	chain->steps = 0;
 	chain->nr_out = 0;
 	chain->nr_in = 0;
 	chain->out_len = 0;

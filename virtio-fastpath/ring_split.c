@@ -102,7 +102,7 @@ int vfp_ring_start(struct vfp_ring *ring)
 
 /**
  * vfp_ring_rebase() - say where in the avail ring to go on
- * @ring: a ring that is not running
+ * @ring: a ring that nobody pumps meanwhile
  * @last_avail: next entry to take (VHOST_SET_VRING_BASE)
  */
 void vfp_ring_rebase(struct vfp_ring *ring, u16 last_avail)

@@ -69,6 +69,7 @@ enum vfp_fault {
  * @max:	how many segments there is room for
  * @id:		what the driver knows the chain by, to be pushed back
  * @slots:	places of the ring that it takes up, likewise
+ * @steps:	descriptors that were read for it
  * @nr_out:	segments that the device reads; they come first in @iov
  * @nr_in:	segments that the device writes
  * @out_len:	bytes in the former
@@ -79,6 +80,7 @@ struct vfp_chain {
 	unsigned int	max;
 	u16		id;
 	u16		slots;
+	unsigned int	steps;
 	unsigned int	nr_out;
 	unsigned int	nr_in;
 	size_t		out_len;

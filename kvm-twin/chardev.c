@@ -74,6 +74,13 @@ out:
 
 /* One queue: each of these is called with vq->lock held. */
 
+/* Virtio 1.3, sections 2.7 and 2.8. */
+static bool ring_size_ok(const struct ktwin_vq *vq, unsigned int num)
+{
+	return num && num <= (vq->ring.packed ? 32768 : 0xffff) &&
+	       (vq->ring.packed || is_power_of_2(num));
+}
+
 static long set_num(struct ktwin_vq *vq, void __user *argp)
 {
 	struct vhost_vring_state s;
@@ -82,7 +89,7 @@ static long set_num(struct ktwin_vq *vq, void __user *argp)
 		return -EBUSY;
 	if (copy_from_user(&s, argp, sizeof(s)))
 		return -EFAULT;
-	if (s.num > 0xffff || !is_power_of_2(s.num))
+	if (!ring_size_ok(vq, s.num))
 		return -EINVAL;
 	vq->ring.num = s.num;
 	return 0;
@@ -96,9 +103,9 @@ static long set_base(struct ktwin_vq *vq, void __user *argp)
 		return -EBUSY;
 	if (copy_from_user(&s, argp, sizeof(s)))
 		return -EFAULT;
-	if (s.num > 0xffff)
+	if (s.num > 0xffff && !vq->ring.packed)
 		return -EINVAL;
-	vfp_ring_rebase(&vq->ring, s.num);
+	vfp_ring_set_base(&vq->ring, s.num);
 	return 0;
 }
 
@@ -139,7 +146,7 @@ static long set_addr(struct ktwin_vq *vq, void __user *argp)
 	vq->ring = ring;
 	if (!vq->port)
 		return 0;
-	vfp_ring_rebase(&vq->ring, ring.last_avail);
+	vfp_ring_look_again(&vq->ring);
 	/* The driver may have kicked, or wait to be asked to, over there. */
 	ktwin_executor_wake(vq);
 	return 0;
@@ -201,7 +208,7 @@ static long vring_ioctl_locked(struct ktwin_vq *vq, unsigned int cmd,
 	case VHOST_SET_VRING_BASE:
 		return set_base(vq, argp);
 	case VHOST_GET_VRING_BASE:
-		return get_state(vq, vq->ring.last_avail, argp);
+		return get_state(vq, vfp_ring_base(&vq->ring), argp);
 	case VHOST_SET_VRING_KICK:
 		return set_kick(vq, argp);
 	case VHOST_SET_VRING_CALL:

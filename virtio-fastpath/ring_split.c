@@ -55,7 +55,7 @@ static int refresh_avail(struct vfp_ring *ring)
 }
 
 /**
- * vfp_ring_access_ok() - can the ring's addresses be addresses of a process?
+ * vfp_split_access_ok() - can the ring's addresses be addresses of a process?
  * @ring: the ring, with @num and the addresses set
  *
  * A ring need not lie in the guest's regions.  Each access is checked again
@@ -65,7 +65,7 @@ static int refresh_avail(struct vfp_ring *ring)
  * Context: process; nothing of the ring changes meanwhile.
  * Return: whether they can.
  */
-bool vfp_ring_access_ok(const struct vfp_ring *ring)
+bool vfp_split_access_ok(const struct vfp_ring *ring)
 {
 	return access_ok(ring->desc, ring->num * sizeof(*ring->desc)) &&
 	       access_ok(ring->avail, sizeof(*ring->avail) +
@@ -76,17 +76,17 @@ bool vfp_ring_access_ok(const struct vfp_ring *ring)
 }
 
 /**
- * vfp_ring_start() - take up a ring
+ * vfp_split_start() - take up a ring
  * @ring: the ring, with size, addresses, features, memory and base set
  *
  * Where the used ring goes on is read from it, as vhost does: the driver or
  * an earlier device has left it there.  Kicks are off until the first
- * vfp_ring_notify_on().
+ * vfp_split_notify_on().
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO if the ring can't be accessed.
  */
-int vfp_ring_start(struct vfp_ring *ring)
+int vfp_split_start(struct vfp_ring *ring)
 {
 	ring->fault = VFP_FAULT_NONE;
 	ring->avail_idx = ring->last_avail;
@@ -101,18 +101,7 @@ int vfp_ring_start(struct vfp_ring *ring)
 }
 
 /**
- * vfp_ring_rebase() - say where in the avail ring to go on
- * @ring: a ring that nobody pumps meanwhile
- * @last_avail: next entry to take (VHOST_SET_VRING_BASE)
- */
-void vfp_ring_rebase(struct vfp_ring *ring, u16 last_avail)
-{
-	ring->last_avail = last_avail;
-	ring->avail_idx = last_avail;
-}
-
-/**
- * vfp_ring_pop() - take the next chain
+ * vfp_split_pop() - take the next chain
  * @ring: the ring
  * @chain: in: @iov and @max; out: all else
  *
@@ -120,7 +109,7 @@ void vfp_ring_rebase(struct vfp_ring *ring, u16 last_avail)
  * Return: 1 with @chain filled, 0 if there is none, or -EIO with the ring's
  * fault set; then the chain was not taken.
  */
-int vfp_ring_pop(struct vfp_ring *ring, struct vfp_chain *chain)
+int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 {
 	u16 head;
 	int err;
@@ -160,18 +149,18 @@ static int write_used(struct vfp_ring *ring, u16 at,
 }
 
 /**
- * vfp_ring_push() - give chains back to the driver
+ * vfp_split_push() - give chains back to the driver
  * @ring: the ring
  * @used: the chains
  * @n: how many
  *
- * The driver sees them at the next vfp_ring_publish().
+ * The driver sees them at the next vfp_split_publish().
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set; then nothing has moved.
  */
-int vfp_ring_push(struct vfp_ring *ring, const struct vfp_used *used,
-		  unsigned int n)
+int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
+		   unsigned int n)
 {
 	unsigned int i;
 	int err;
@@ -186,14 +175,14 @@ int vfp_ring_push(struct vfp_ring *ring, const struct vfp_used *used,
 }
 
 /**
- * vfp_ring_publish() - show the driver all that was pushed
+ * vfp_split_publish() - show the driver all that was pushed
  * @ring: the ring
  *
  * Context: process, current->mm is the owner's; may fault.
- * Return: 1 if there was something new (ask vfp_ring_need_call() next), 0 if
+ * Return: 1 if there was something new (ask vfp_split_need_call() next), 0 if
  * not, or -EIO with the ring's fault set.
  */
-int vfp_ring_publish(struct vfp_ring *ring)
+int vfp_split_publish(struct vfp_ring *ring)
 {
 	if (ring->next_used == ring->used_idx)
 		return 0;
@@ -205,7 +194,7 @@ int vfp_ring_publish(struct vfp_ring *ring)
 }
 
 /**
- * vfp_ring_need_call() - does the driver want an interrupt?
+ * vfp_split_need_call() - does the driver want an interrupt?
  * @ring: the ring, something just having been published
  *
  * Virtio 1.3, sections 2.7.7 and 2.7.8.  If its wish can't be read, it gets
@@ -214,7 +203,7 @@ int vfp_ring_publish(struct vfp_ring *ring)
  * Context: process, current->mm is the owner's; may fault.
  * Return: whether it does.
  */
-bool vfp_ring_need_call(struct vfp_ring *ring)
+bool vfp_split_need_call(struct vfp_ring *ring)
 {
 	u16 event, flags, old = ring->called_idx;
 
@@ -235,7 +224,7 @@ bool vfp_ring_need_call(struct vfp_ring *ring)
 }
 
 /**
- * vfp_ring_notify_off() - the driver need not kick
+ * vfp_split_notify_off() - the driver need not kick
  * @ring: the ring
  *
  * With event index there is nothing to write: an index that is not moved
@@ -244,7 +233,7 @@ bool vfp_ring_need_call(struct vfp_ring *ring)
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set.
  */
-int vfp_ring_notify_off(struct vfp_ring *ring)
+int vfp_split_notify_off(struct vfp_ring *ring)
 {
 	if (!ring->notify_on)
 		return 0;
@@ -255,7 +244,7 @@ int vfp_ring_notify_off(struct vfp_ring *ring)
 }
 
 /**
- * vfp_ring_notify_on() - the driver is to kick when it adds a chain
+ * vfp_split_notify_on() - the driver is to kick when it adds a chain
  * @ring: the ring
  *
  * What was seen already does not count as new: a caller that gave chains
@@ -265,7 +254,7 @@ int vfp_ring_notify_off(struct vfp_ring *ring)
  * Return: 1 if a chain has come that was not seen before (its kick may never
  * come), 0 if not, or -EIO with the ring's fault set.
  */
-int vfp_ring_notify_on(struct vfp_ring *ring)
+int vfp_split_notify_on(struct vfp_ring *ring)
 {
 	u16 seen = ring->avail_idx;
 	int err;

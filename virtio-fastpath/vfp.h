@@ -7,7 +7,7 @@
  * read once into a local, the local is checked, the local is used.  No input
  * makes a function here loop, allocate, or reach memory outside the regions.
  *
- * Ordering contract, for the split ring (virtio 1.3, section 2.7):
+ * Ordering contract (virtio 1.3, sections 2.7 and 2.8).  Split ring:
  *
  *   what we do                            pairs with, in the driver
  *   ------------------------------------  -----------------------------------
@@ -19,6 +19,17 @@
  *     read used_event/avail->flags          read used->idx
  *   write avail_event/used->flags;        write avail->idx; mb;
  *     smp_mb(); read avail->idx             read avail_event/used->flags
+ *
+ * Packed ring, where "flags" are those of a chain's first descriptor:
+ *
+ *   read flags; smp_rmb();                write the other descriptors; wmb;
+ *     read all else of the chain            write flags
+ *   write all else of the batch;          read flags; rmb;
+ *     smp_wmb(); write flags of its first   read id, len
+ *   write flags; smp_mb();                write its event structure; mb;
+ *     read the driver's event structure     read flags
+ *   write our event structure; smp_mb();  write flags; mb;
+ *     read flags                            read our event structure
  */
 #ifndef VIRTIO_FASTPATH_VFP_H
 #define VIRTIO_FASTPATH_VFP_H
@@ -35,7 +46,8 @@
  * enum vfp_fault - how a ring was found to be broken
  * @VFP_FAULT_NONE:	it is not
  * @VFP_FAULT_RING_ACCESS: ring memory can't be read or written
- * @VFP_FAULT_AVAIL_JUMP: avail->idx moved by more than the size
+ * @VFP_FAULT_AVAIL_JUMP: avail->idx moved by more than the size; packed: more
+ *			descriptors than that, or a chain was taken back
  * @VFP_FAULT_HEAD:	a head that is no descriptor
  * @VFP_FAULT_NEXT:	a next that is no descriptor
  * @VFP_FAULT_LOOP:	more steps than descriptors, or than VFP_MAX_SEGS
@@ -100,17 +112,22 @@ struct vfp_used {
 };
 
 /**
- * struct vfp_ring - the device side of one split virtqueue
- * @num:	descriptors in the ring, a power of two
- * @desc:	descriptor table, an address of the owner's process
- * @avail:	driver area, likewise
- * @used:	device area, likewise
+ * struct vfp_ring - the device side of one virtqueue
+ * @num:	descriptors in the ring; a power of two if it is split
+ * @packed:	VIRTIO_F_RING_PACKED was negotiated
+ * @desc:	split: descriptor table, an address of the owner's process
+ * @packed_desc: packed: descriptor ring, likewise
+ * @avail:	split: driver area, likewise
+ * @driver_event: packed: driver area, likewise
+ * @used:	split: device area, likewise
+ * @device_event: packed: device area, likewise
  * @event_idx:	VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect:	VIRTIO_RING_F_INDIRECT_DESC was negotiated
  * @last_avail:	next entry of the avail ring to take
- * @avail_idx:	avail->idx when it was last read
+ * @avail_idx:	avail->idx when it was last read; packed: how far chains were seen
  * @next_used:	next entry of the used ring to write
  * @used_idx:	used->idx as the driver sees it
+ * @first_flags: packed: of the descriptor at @used_idx, once it is published
  * @called_idx:	@used_idx at the last decision on calling the driver
  * @called_valid: @called_idx means something
  * @notify_on:	the driver was told to kick
@@ -118,15 +135,28 @@ struct vfp_used {
  * @mem:	the guest's memory
  * @hot:	the region that the last translation hit, or NULL
  *
+ * Of a packed ring, what is an entry above is a position: an index into the
+ * ring, and a wrap counter in the top bit.
+ *
  * Whoever calls a vfp_ring function holds the lock of the ring's owner, in
  * process context, with current->mm the mm that the addresses belong to:
  * ring memory may fault in.
  */
 struct vfp_ring {
 	unsigned int			num;
-	struct vring_desc __user	*desc;
-	struct vring_avail __user	*avail;
-	struct vring_used __user	*used;
+	bool				packed;
+	union {
+		struct vring_desc __user		*desc;
+		struct vring_packed_desc __user		*packed_desc;
+	};
+	union {
+		struct vring_avail __user		*avail;
+		struct vring_packed_desc_event __user	*driver_event;
+	};
+	union {
+		struct vring_used __user		*used;
+		struct vring_packed_desc_event __user	*device_event;
+	};
 	bool				event_idx;
 	bool				indirect;
 
@@ -134,6 +164,7 @@ struct vfp_ring {
 	u16				avail_idx;
 	u16				next_used;
 	u16				used_idx;
+	u16				first_flags;
 	u16				called_idx;
 	bool				called_valid;
 	bool				notify_on;
@@ -153,19 +184,110 @@ int vfp_read(struct vfp_ring *ring, u64 addr, void *buf, u32 len);
 /* chain.c: from a head to segments */
 
 int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain);
+int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, u16 flags,
+			  unsigned int most, struct vfp_chain *chain);
 
 /* ring_split.c: taking chains, giving them back, and who is told when */
 
-bool vfp_ring_access_ok(const struct vfp_ring *ring);
-int vfp_ring_start(struct vfp_ring *ring);
-void vfp_ring_rebase(struct vfp_ring *ring, u16 last_avail);
-int vfp_ring_pop(struct vfp_ring *ring, struct vfp_chain *chain);
-int vfp_ring_push(struct vfp_ring *ring, const struct vfp_used *used,
-		  unsigned int n);
-int vfp_ring_publish(struct vfp_ring *ring);
-bool vfp_ring_need_call(struct vfp_ring *ring);
-int vfp_ring_notify_off(struct vfp_ring *ring);
-int vfp_ring_notify_on(struct vfp_ring *ring);
+bool vfp_split_access_ok(const struct vfp_ring *ring);
+int vfp_split_start(struct vfp_ring *ring);
+int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain);
+int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
+		   unsigned int n);
+int vfp_split_publish(struct vfp_ring *ring);
+bool vfp_split_need_call(struct vfp_ring *ring);
+int vfp_split_notify_off(struct vfp_ring *ring);
+int vfp_split_notify_on(struct vfp_ring *ring);
+
+/* ring_packed.c: the same for the other format */
+
+bool vfp_packed_access_ok(const struct vfp_ring *ring);
+int vfp_packed_start(struct vfp_ring *ring);
+int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain);
+int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
+		    unsigned int n);
+int vfp_packed_publish(struct vfp_ring *ring);
+bool vfp_packed_need_call(struct vfp_ring *ring);
+int vfp_packed_notify_off(struct vfp_ring *ring);
+int vfp_packed_notify_on(struct vfp_ring *ring);
+
+/* The thin branch between the two. */
+
+static inline bool vfp_ring_access_ok(const struct vfp_ring *ring)
+{
+	return ring->packed ? vfp_packed_access_ok(ring) : vfp_split_access_ok(ring);
+}
+
+static inline int vfp_ring_start(struct vfp_ring *ring)
+{
+	return ring->packed ? vfp_packed_start(ring) : vfp_split_start(ring);
+}
+
+static inline int vfp_ring_pop(struct vfp_ring *ring, struct vfp_chain *chain)
+{
+	return ring->packed ? vfp_packed_pop(ring, chain) : vfp_split_pop(ring, chain);
+}
+
+static inline int vfp_ring_push(struct vfp_ring *ring,
+				const struct vfp_used *used,
+				unsigned int n)
+{
+	return ring->packed ? vfp_packed_push(ring, used, n) : vfp_split_push(ring, used, n);
+}
+
+static inline int vfp_ring_publish(struct vfp_ring *ring)
+{
+	return ring->packed ? vfp_packed_publish(ring) : vfp_split_publish(ring);
+}
+
+static inline bool vfp_ring_need_call(struct vfp_ring *ring)
+{
+	return ring->packed ? vfp_packed_need_call(ring) : vfp_split_need_call(ring);
+}
+
+static inline int vfp_ring_notify_off(struct vfp_ring *ring)
+{
+	return ring->packed ? vfp_packed_notify_off(ring) : vfp_split_notify_off(ring);
+}
+
+static inline int vfp_ring_notify_on(struct vfp_ring *ring)
+{
+	return ring->packed ? vfp_packed_notify_on(ring) : vfp_split_notify_on(ring);
+}
+
+/**
+ * vfp_ring_set_base() - say where to go on
+ * @ring: a ring that nobody pumps meanwhile, and that does not run
+ * @base: as VHOST_SET_VRING_BASE has it: the next entry to take; packed: the
+ *	position of the next chain, and in the upper half that of the next used
+ *	descriptor
+ */
+static inline void vfp_ring_set_base(struct vfp_ring *ring, u32 base)
+{
+	ring->last_avail = base;
+	ring->avail_idx = base;
+	if (ring->packed)
+		ring->used_idx = base >> 16;
+}
+
+/**
+ * vfp_ring_base() - where it goes on
+ * @ring: a ring that nobody pumps meanwhile
+ *
+ * Return: as vfp_ring_set_base() takes it.
+ */
+static inline u32 vfp_ring_base(const struct vfp_ring *ring)
+{
+	if (ring->packed)
+		return ring->last_avail | (u32)ring->used_idx << 16;
+	return ring->last_avail;
+}
+
+/* Forget what was seen of the chains to come: they are elsewhere now. */
+static inline void vfp_ring_look_again(struct vfp_ring *ring)
+{
+	ring->avail_idx = ring->last_avail;
+}
 
 /* Where the next pop goes on, for vfp_ring_rewind(). */
 static inline u16 vfp_ring_mark(const struct vfp_ring *ring)

@@ -34,7 +34,7 @@ void rig_init(struct rig *rig, unsigned int num, unsigned int flags, u16 base)
 		.indirect = flags & RIG_INDIRECT,
 	};
 	vfp_ring_set_mem(&rig->ring, &rig->mem);
-	vfp_ring_rebase(&rig->ring, base);
+	vfp_ring_set_base(&rig->ring, base);
 	expect_eq(vfp_ring_start(&rig->ring), 0);
 }
 
@@ -45,6 +45,46 @@ void rig_exit(struct rig *rig)
 	shim_unmap(rig->drv.used);
 	shim_unmap(rig->ram);
 	drv_exit(&rig->drv);
+	free(rig->ram);
+}
+
+void rig_init_packed(struct rig *rig, unsigned int num, unsigned int flags,
+		     unsigned int index, bool wrap)
+{
+	struct pdrv *drv = &rig->pdrv;
+	u32 pos = index | wrap << 15;
+
+	memset(rig, 0, sizeof(*rig));
+	pdrv_init(drv, num, flags & RIG_EVENT_IDX, index, wrap);
+	rig->ram = calloc(1, RIG_RAM);
+	shim_map(drv->ring, pdrv_ring_size(num));
+	shim_map(drv->driver_event, PDRV_EVENT_SIZE);
+	shim_map(drv->device_event, PDRV_EVENT_SIZE);
+	shim_map(rig->ram, RIG_RAM);
+	rig_region(rig, RIG_GPA, RIG_GPA + RIG_RAM - 1, 0);
+	rig->chain.iov = rig->iov;
+	rig->chain.max = VFP_MAX_SEGS;
+	rig->ring = (struct vfp_ring) {
+		.num = num,
+		.packed = true,
+		.packed_desc = (void *)drv->ring,
+		.driver_event = (void *)drv->driver_event,
+		.device_event = (void *)drv->device_event,
+		.event_idx = flags & RIG_EVENT_IDX,
+		.indirect = flags & RIG_INDIRECT,
+	};
+	vfp_ring_set_mem(&rig->ring, &rig->mem);
+	vfp_ring_set_base(&rig->ring, pos | pos << 16);
+	expect_eq(vfp_ring_start(&rig->ring), 0);
+}
+
+void rig_exit_packed(struct rig *rig)
+{
+	shim_unmap(rig->pdrv.ring);
+	shim_unmap(rig->pdrv.driver_event);
+	shim_unmap(rig->pdrv.device_event);
+	shim_unmap(rig->ram);
+	pdrv_exit(&rig->pdrv);
 	free(rig->ram);
 }
 
@@ -91,7 +131,7 @@ void rig_offer(struct rig *rig, u16 head)
 
 static void start_again(struct rig *rig)
 {
-	vfp_ring_rebase(&rig->ring, rig->drv.offered);
+	vfp_ring_set_base(&rig->ring, rig->drv.offered);
 	expect_eq(vfp_ring_start(&rig->ring), 0);
 }
 
@@ -146,4 +186,29 @@ size_t rig_scatter(const struct vfp_chain *chain, const u8 *buf, size_t len)
 		done += n;
 	}
 	return done;
+}
+
+int rig_push_packed(struct rig *rig, u32 len)
+{
+	struct vfp_used used = {
+		.id = rig->chain.id,
+		.slots = rig->chain.slots,
+		.len = len,
+	};
+
+	return vfp_ring_push(&rig->ring, &used, 1);
+}
+
+bool rig_comes_back(struct rig *rig, u16 id, u32 len)
+{
+	u16 got_id = ~0, flags = 0;
+	u32 got_len = ~0;
+
+	if (!pdrv_take(&rig->pdrv, &got_id, &got_len, &flags))
+		return false;
+	expect_eq(got_id, id);
+	/* The length of what was not written to is reserved. */
+	expect_eq(!!(flags & DRV_F_WRITE), !!len);
+	expect(!len || got_len == len);
+	return true;
 }

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "kselftest/ring/driver.h"
+#include "kselftest/ring/packed.h"
 #include "kselftest/ring/shim/shim.h"
 #include "kselftest/ring/tap.h"
 #include "virtio-fastpath/vfp.h"
@@ -24,6 +25,7 @@ enum {
 
 struct rig {
 	struct drv		drv;
+	struct pdrv		pdrv;		/* instead of it */
 	struct vfp_ring		ring;
 	struct vhost_iotlb	mem;
 	u8			*ram;
@@ -34,6 +36,14 @@ struct rig {
 /* One region holds all of the guest's memory; the ring is started. */
 void rig_init(struct rig *rig, unsigned int num, unsigned int flags, u16 base);
 void rig_exit(struct rig *rig);
+
+/*
+ * A packed ring; the driver's next descriptor and the device's next used one
+ * are at @index, in the lap whose counter is @wrap.
+ */
+void rig_init_packed(struct rig *rig, unsigned int num, unsigned int flags,
+		     unsigned int index, bool wrap);
+void rig_exit_packed(struct rig *rig);
 
 /* Regions: forget all, and add one whose first byte is at @offset in ram. */
 void rig_no_regions(struct rig *rig);
@@ -54,6 +64,10 @@ static inline void rig_unpop(struct vfp_ring *ring, unsigned int chains)
 {
 	vfp_ring_rewind(ring, vfp_ring_mark(ring) - chains);
 }
+
+/* Of a packed ring: give back what was popped; see that a chain came back. */
+int rig_push_packed(struct rig *rig, u32 len);
+bool rig_comes_back(struct rig *rig, u16 id, u32 len);
 
 /* A descriptor of the ring; one chain that begins with descriptor @head. */
 void rig_desc(struct rig *rig, unsigned int i, u64 addr, u32 len, u16 flags,

@@ -151,7 +151,7 @@ static void loops(unsigned int num, u32 len)
 		rig_offer(&rig, 0);
 		rig_pop(&rig);
 		expect(shim.reads <= num + 2);
-		vfp_ring_rebase(&rig.ring, rig.drv.offered);
+		vfp_ring_set_base(&rig.ring, rig.drv.offered);
 	}
 	rig_exit(&rig);
 }

@@ -157,7 +157,7 @@ static void any_ring(struct rig *rig)
 	drv_put_used_idx(&rig->drv, rig_random(&seed));
 	rig->ring.indirect = !once_in(16);
 	rig->chain.max = once_in(32) ? below(4) : VFP_MAX_SEGS;
-	vfp_ring_rebase(&rig->ring, base);
+	vfp_ring_set_base(&rig->ring, base);
 	expect_eq(vfp_ring_start(&rig->ring), 0);
 }
 

@@ -14,7 +14,7 @@ static void jump(struct rig *rig, u16 base, u16 ahead, bool by_notify)
 	int want = !ahead ? 0 : ahead <= num ? 1 : -EIO;
 	int ret;
 
-	vfp_ring_rebase(&rig->ring, base);
+	vfp_ring_set_base(&rig->ring, base);
 	vfp_ring_start(&rig->ring);
 	drv_put_idx(&rig->drv, base + ahead);
 	ret = by_notify ? vfp_ring_notify_on(&rig->ring) : rig_pop(rig);

@@ -211,7 +211,7 @@ static void test_start_forgets_fault(void)
 	rig_offer(&rig, 4);
 	expect_eq(rig_pop(&rig), -EIO);
 	expect_eq(rig.ring.fault, VFP_FAULT_HEAD);
-	vfp_ring_rebase(&rig.ring, 1);
+	vfp_ring_set_base(&rig.ring, 1);
 	expect_eq(vfp_ring_start(&rig.ring), 0);
 	expect_eq(rig.ring.fault, VFP_FAULT_NONE);
 	rig_offer(&rig, 3);

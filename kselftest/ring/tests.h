@@ -12,6 +12,11 @@ extern const struct test ring_tests[];
 extern const struct test model_tests[];
 extern const struct test hostile_tests[];
 extern const struct test fuzz_tests[];
+extern const struct test packed_tests[];
+extern const struct test packed_fault_tests[];
+extern const struct test packed_event_tests[];
+extern const struct test packed_model_tests[];
+extern const struct test packed_fuzz_tests[];
 
 /* Set by the command line: how many rings are tried, and which. */
 extern unsigned long fuzz_rings;

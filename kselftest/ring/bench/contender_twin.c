@@ -22,7 +22,7 @@ static int twin_start(const struct bench_ring *from)
 		.indirect = true,
 	};
 	vfp_ring_set_mem(&ring, &table);
-	vfp_ring_rebase(&ring, 0);
+	vfp_ring_set_base(&ring, 0);
 	return vfp_ring_start(&ring);
 }
 

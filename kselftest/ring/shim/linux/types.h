@@ -24,5 +24,6 @@ typedef __s64 s64;
 #define le64_to_cpu	le64toh
 #define cpu_to_le16	htole16
 #define cpu_to_le32	htole32
+#define cpu_to_le64	htole64
 
 #endif

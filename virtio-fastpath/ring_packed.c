@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The packed virtqueue, device side (virtio 1.3, section 2.8).
+ *
+ * A position in the ring is an index and, in its top bit, a wrap counter that
+ * changes with each lap: the form in which event suppression structures and
+ * VHOST_SET_VRING_BASE have it.  Of two positions that are at most a lap apart
+ * it can so be told which comes first.
+ *
+ *	next_used ... last_avail ... avail_idx
+ *	  chains in hand   chains seen and put back
+ *
+ * Used descriptors are written as the chains are done with, but for the flags
+ * of the first: the driver looks at that one alone, and so it sees none of
+ * them before vfp_packed_publish() writes these.
+ */
+#include <linux/bits.h>
+#include <linux/errno.h>
+#include <linux/uaccess.h>
+#include <asm/barrier.h>
+
+#include "virtio-fastpath/vfp.h"
+
+#define POS_WRAP	BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
+#define POS_INDEX	(POS_WRAP - 1)
+
+#define DESC_AVAIL	BIT(VRING_PACKED_DESC_F_AVAIL)
+#define DESC_USED	BIT(VRING_PACKED_DESC_F_USED)
+
+/* The position so many descriptors further on, at most a lap. */
+static u16 ahead(const struct vfp_ring *ring, u16 pos, unsigned int slots)
+{
+	unsigned int index = (pos & POS_INDEX) + slots;
+
+	if (index < ring->num)
+		return (pos & POS_WRAP) | index;
+	return (~pos & POS_WRAP) | (index - ring->num);
+}
+
+/* Descriptors from a position to another that comes less than two laps later. */
+static unsigned int distance(const struct vfp_ring *ring, u16 from, u16 to)
+{
+	int slots = (to & POS_INDEX) - (from & POS_INDEX);
+	int num = ring->num;
+
+	if ((from ^ to) & POS_WRAP)
+		slots += num;
+	return slots < 0 ? slots + 2 * num : slots;
+}
+
+static struct vring_packed_desc __user *desc_at(const struct vfp_ring *ring,
+						u16 pos)
+{
+	return ring->packed_desc + (pos & POS_INDEX);
+}
+
+static int read_flags(struct vfp_ring *ring, u16 pos, u16 *flags)
+{
+	__le16 raw;
+
+	if (unlikely(get_user(raw, &desc_at(ring, pos)->flags)))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	*flags = le16_to_cpu(raw);
+	return 0;
+}
+
+/* Available: the one bit is as the wrap counter is, the other is not. */
+static u16 avail_flags(u16 pos)
+{
+	return pos & POS_WRAP ? DESC_AVAIL : DESC_USED;
+}
+
+static bool is_avail(u16 flags, u16 pos)
+{
+	return (flags & (DESC_AVAIL | DESC_USED)) == avail_flags(pos);
+}
+
+/* Both parts of an event suppression structure at once, so that they match. */
+static int write_event(struct vfp_ring *ring, u16 pos, u16 flags)
+{
+	u32 raw = pos | (u32)flags << 16;
+
+	if (unlikely(put_user(cpu_to_le32(raw),
+			      (__le32 __user *)ring->device_event)))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	return 0;
+}
+
+/**
+ * vfp_packed_access_ok() - can the ring's addresses be addresses of a process?
+ * @ring: the ring, with @num and the addresses set
+ *
+ * As vfp_split_access_ok().
+ *
+ * Context: process; nothing of the ring changes meanwhile.
+ * Return: whether they can.
+ */
+bool vfp_packed_access_ok(const struct vfp_ring *ring)
+{
+	return access_ok(ring->packed_desc,
+			 ring->num * sizeof(*ring->packed_desc)) &&
+	       access_ok(ring->driver_event, sizeof(*ring->driver_event)) &&
+	       access_ok(ring->device_event, sizeof(*ring->device_event));
+}
+
+/**
+ * vfp_packed_start() - take up a ring
+ * @ring: the ring, with size, addresses, features, memory and base set
+ *
+ * Unlike a split ring, this one does not tell where to go on writing used
+ * descriptors: the base has that, too.  Kicks are off until the first
+ * vfp_packed_notify_on().
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 0, or -EIO if the ring can't be accessed, or the base is none.
+ */
+int vfp_packed_start(struct vfp_ring *ring)
+{
+	ring->fault = VFP_FAULT_NONE;
+	ring->avail_idx = ring->last_avail;
+	ring->next_used = ring->used_idx;
+	ring->called_valid = false;
+	ring->notify_on = false;
+	if ((ring->last_avail & POS_INDEX) >= ring->num ||
+	    (ring->used_idx & POS_INDEX) >= ring->num ||
+	    distance(ring, ring->used_idx, ring->last_avail) > ring->num)
+		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+	return write_event(ring, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
+}
+
+/**
+ * vfp_packed_pop() - take the next chain
+ * @ring: the ring
+ * @chain: in: @iov and @max; out: all else
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 1 with @chain filled, 0 if there is none, or -EIO with the ring's
+ * fault set; then the chain was not taken.
+ */
+int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain)
+{
+	u16 flags, pos = ring->last_avail;
+	unsigned int most;
+	int err;
+
+	err = read_flags(ring, pos, &flags);
+	if (unlikely(err))
+		return err;
+	if (!is_avail(flags, pos)) {
+		/* A driver must not take back what was seen. */
+		if (unlikely(pos != ring->avail_idx))
+			return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+		return 0;
+	}
+	/* All descriptors in hand, and yet another: it makes them up. */
+	most = ring->num - distance(ring, ring->next_used, pos);
+	if (unlikely(!most))
+		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+	smp_rmb();	/* the flags before the rest of what they cover */
+	err = vfp_chain_walk_packed(ring, pos & POS_INDEX, flags, most, chain);
+	if (unlikely(err))
+		return err;
+	ring->last_avail = ahead(ring, pos, chain->slots);
+	if (distance(ring, pos, ring->avail_idx) < chain->slots)
+		ring->avail_idx = ring->last_avail;
+	return 1;
+}
+
+static u16 used_flags(u16 pos, u32 len)
+{
+	return (pos & POS_WRAP ? DESC_AVAIL | DESC_USED : 0) |
+	       (len ? VRING_DESC_F_WRITE : 0);
+}
+
+/* The first that is not published goes on looking available. */
+static int write_used(struct vfp_ring *ring, const struct vfp_used *used)
+{
+	u16 pos = ring->next_used, flags = used_flags(pos, used->len);
+	__le64 __user *to = (__le64 __user *)&desc_at(ring, pos)->len;
+
+	if (pos == ring->used_idx) {
+		ring->first_flags = flags;
+		flags = avail_flags(pos);
+	}
+	/* Length, id and flags are one word. */
+	if (unlikely(put_user(cpu_to_le64(used->len | (u64)used->id << 32 |
+					  (u64)flags << 48), to)))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	ring->next_used = ahead(ring, pos, used->slots);
+	return 0;
+}
+
+/**
+ * vfp_packed_push() - give chains back to the driver
+ * @ring: the ring
+ * @used: the chains
+ * @n: how many
+ *
+ * The driver sees them at the next vfp_packed_publish().
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 0, or -EIO with the ring's fault set; then nothing has moved.
+ */
+int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
+		    unsigned int n)
+{
+	u16 before = ring->next_used;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (unlikely(write_used(ring, &used[i]))) {
+			ring->next_used = before;
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
+/**
+ * vfp_packed_publish() - show the driver all that was pushed
+ * @ring: the ring
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 1 if there was something new (ask vfp_packed_need_call() next), 0 if
+ * not, or -EIO with the ring's fault set.
+ */
+int vfp_packed_publish(struct vfp_ring *ring)
+{
+	if (ring->next_used == ring->used_idx)
+		return 0;
+	smp_wmb();	/* all of the batch before the flags of its first */
+	if (unlikely(put_user(cpu_to_le16(ring->first_flags),
+			      &desc_at(ring, ring->used_idx)->flags)))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	ring->used_idx = ring->next_used;
+	return 1;
+}
+
+/**
+ * vfp_packed_need_call() - does the driver want an interrupt?
+ * @ring: the ring, something just having been published
+ *
+ * Virtio 1.3, section 2.8.10.  If its wish can't be read, or makes no sense,
+ * it gets one.
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: whether it does.
+ */
+bool vfp_packed_need_call(struct vfp_ring *ring)
+{
+	u16 event, old = ring->called_idx;
+	bool first = !ring->called_valid;
+	__le32 raw;
+
+	ring->called_idx = ring->used_idx;
+	ring->called_valid = true;
+	smp_mb();	/* the used flags out before the driver's wish is read */
+	if (unlikely(get_user(raw, (__le32 __user *)ring->driver_event))) {
+		vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+		return true;
+	}
+	event = le32_to_cpu(raw);
+	switch (le32_to_cpu(raw) >> 16 & 3) {
+	case VRING_PACKED_EVENT_FLAG_DISABLE:
+		return false;
+	case VRING_PACKED_EVENT_FLAG_DESC:
+		return first || !ring->event_idx ||
+		       (event & POS_INDEX) >= ring->num ||
+		       distance(ring, old, event) <
+		       distance(ring, old, ring->used_idx);
+	default:
+		return true;
+	}
+}
+
+/**
+ * vfp_packed_notify_off() - the driver need not kick
+ * @ring: the ring
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 0, or -EIO with the ring's fault set.
+ */
+int vfp_packed_notify_off(struct vfp_ring *ring)
+{
+	if (!ring->notify_on)
+		return 0;
+	ring->notify_on = false;
+	return write_event(ring, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
+}
+
+/**
+ * vfp_packed_notify_on() - the driver is to kick when it adds a chain
+ * @ring: the ring
+ *
+ * What was seen already does not count as new, as in vfp_split_notify_on().
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 1 if a chain has come that was not seen before (its kick may never
+ * come), 0 if not, or -EIO with the ring's fault set.
+ */
+int vfp_packed_notify_on(struct vfp_ring *ring)
+{
+	u16 flags, seen = ring->avail_idx;
+	int err;
+
+	ring->notify_on = true;
+	if (ring->event_idx)
+		err = write_event(ring, seen, VRING_PACKED_EVENT_FLAG_DESC);
+	else
+		err = write_event(ring, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
+	if (unlikely(err))
+		return err;
+	smp_mb();	/* the wish out before the flags are read again */
+	err = read_flags(ring, seen, &flags);
+	if (unlikely(err))
+		return err;
+	return is_avail(flags, seen);
+}

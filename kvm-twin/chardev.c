@@ -11,7 +11,6 @@
 #include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/log2.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
@@ -74,13 +73,6 @@ out:
 
 /* One queue: each of these is called with vq->lock held. */
 
-/* Virtio 1.3, sections 2.7 and 2.8. */
-static bool ring_size_ok(const struct ktwin_vq *vq, unsigned int num)
-{
-	return num && num <= (vq->ring.packed ? 32768 : 0xffff) &&
-	       (vq->ring.packed || is_power_of_2(num));
-}
-
 static long set_num(struct ktwin_vq *vq, void __user *argp)
 {
 	struct vhost_vring_state s;
@@ -89,7 +81,7 @@ static long set_num(struct ktwin_vq *vq, void __user *argp)
 		return -EBUSY;
 	if (copy_from_user(&s, argp, sizeof(s)))
 		return -EFAULT;
-	if (!ring_size_ok(vq, s.num))
+	if (!vfp_ring_size_ok(&vq->ring, s.num))
 		return -EINVAL;
 	vq->ring.num = s.num;
 	return 0;

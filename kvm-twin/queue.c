@@ -97,6 +97,9 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 {
 	struct vfp_ring ring = vq->ring;
 
+	/* The format may have been chosen after the size. */
+	if (!vfp_ring_size_ok(&ring, ring.num))
+		return -EINVAL;
 	/* Another port may be at work on the ring, and go on if this fails. */
 	if (vfp_ring_start(&ring))
 		return -EFAULT;
@@ -117,7 +120,8 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
  * pumped once in any case.
  *
  * Context: process, the owner's; twin->lock held.
- * Return: 0, -EFAULT if the ring can't be accessed, -ENOTSOCK if @fd is no
+ * Return: 0, -EFAULT if the ring can't be accessed, -EINVAL if its size is not
+ * one of its format, -ENOTSOCK if @fd is no
  * backend, or another error; then the queue goes on as it was.
  */
 int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)

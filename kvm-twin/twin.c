@@ -208,7 +208,8 @@ int ktwin_reset_owner(struct ktwin *twin)
  * ktwin_features() - what we offer
  *
  * The offload features are between the VMM, the tap and the guest: they pass
- * through in the virtio-net header and need no bit from us.
+ * through in the virtio-net header and need no bit from us.  Chains are given
+ * back in the order in which they came, whether that was negotiated or not.
  *
  * Context: any.
  * Return: feature bits of virtio and of vhost.
@@ -219,6 +220,8 @@ u64 ktwin_features(void)
 	       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |
 	       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |
 	       BIT_ULL(VIRTIO_F_VERSION_1) |
+	       BIT_ULL(VIRTIO_F_RING_PACKED) |
+	       BIT_ULL(VIRTIO_F_IN_ORDER) |
 	       BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
 	       BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR);
 }
@@ -263,6 +266,7 @@ int ktwin_set_features(struct ktwin *twin, u64 features)
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		vq = &twin->vqs[i];
 		mutex_lock(&vq->lock);
+		vq->ring.packed = features & BIT_ULL(VIRTIO_F_RING_PACKED);
 		vq->ring.event_idx = features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 		vq->ring.indirect = features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 		mutex_unlock(&vq->lock);

@@ -42,6 +42,9 @@
 /* Segments of one chain, and of all the chains that one frame fills. */
 #define VFP_MAX_SEGS	UIO_MAXIOV
 
+/* Descriptors of a ring. */
+#define VFP_MAX_RING	32768
+
 /**
  * enum vfp_fault - how a ring was found to be broken
  * @VFP_FAULT_NONE:	it is not
@@ -287,6 +290,13 @@ static inline u32 vfp_ring_base(const struct vfp_ring *ring)
 static inline void vfp_ring_look_again(struct vfp_ring *ring)
 {
 	ring->avail_idx = ring->last_avail;
+}
+
+/* Virtio 1.3, sections 2.7 and 2.8: a power of two, or any number. */
+static inline bool vfp_ring_size_ok(const struct vfp_ring *ring, u32 num)
+{
+	return num && num <= VFP_MAX_RING &&
+	       (ring->packed || !(num & (num - 1)));
 }
 
 /* Where the next pop goes on, for vfp_ring_rewind(). */

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest's driver may choose the ring's format and what goes with it: each
+way in which stock QEMU offers them moves traffic unchanged."""
+import argparse
+
+from lab import Guest, Outside, Tap, counters, run, twins
+from host import DEBUGFS, default_device
+from traffic import transfer
+
+PEER, GUEST = '10.9.0.1', '10.9.0.2'
+BYTES = 4 << 20
+INDIRECT, EVENT_IDX, PACKED, IN_ORDER = 28, 29, 34, 35
+# What QEMU is told, which features the guest must have taken, and which not.
+WAYS = (
+    ('packed=on', {PACKED, INDIRECT, EVENT_IDX}, set()),
+    ('packed=on,event_idx=off', {PACKED, INDIRECT}, {EVENT_IDX}),
+    ('packed=on,indirect_desc=off,mrg_rxbuf=off', {PACKED, EVENT_IDX}, {INDIRECT}),
+    ('packed=on,in_order=on,rx_queue_size=1024', {PACKED, IN_ORDER}, set()),
+    ('in_order=on,rx_queue_size=1024', {IN_ORDER}, {PACKED}),
+    ('event_idx=off,indirect_desc=off', set(), {PACKED, EVENT_IDX, INDIRECT}),
+)
+
+
+def acked():
+    """Numbers of the feature bits that the twin was told of."""
+    with open(f'{DEBUGFS}/{twins()[0]}/features') as file:
+        value = int(file.read().split('acked:')[1], 0)
+    return {bit for bit in range(64) if value >> bit & 1}
+
+
+def offers(name):
+    """Has this QEMU such a property?"""
+    return name + '=' in run('qemu-system-x86_64 -device virtio-net-pci,help')
+
+
+def bad_counters():
+    return {f'{queue} {name}': n for queue, values in counters(twins()[0]).items()
+            for name, n in values.items()
+            if n and name.startswith(('drop_', 'ring_error_'))}
+
+
+def one_way(tap, net, device, options, taken, left):
+    with Guest(device=device, tap=net.tap, device_opts=options) as guest:
+        guest.wait_boot()
+        guest.ifup(GUEST + '/24')
+        tap.ok(guest.ping(PEER), f'{options}: the peer is reached')
+        bits = acked()
+        # Drivers of before 6.18 know nothing of the order.
+        missing = taken - bits - {IN_ORDER}
+        tap.ok(not missing and not left & bits, f'{options}: the guest took that',
+               f'missing {missing}, not to be there {left & bits}')
+        tap.note(f'in order: {IN_ORDER in bits}')
+        transfer(tap, f'{options}: {BYTES} bytes from the guest are unchanged',
+                 guest, net.peer, PEER, 5001, BYTES)
+        transfer(tap, f'{options}: {BYTES} bytes to the guest are unchanged',
+                 net.peer, guest, GUEST, 5002, BYTES)
+        guest.qmp('stop')
+        guest.qmp('cont')
+        tap.ok(guest.ping(PEER), f'{options}: so it is after stop and cont')
+        guest.reset()
+        guest.ifup(GUEST + '/24')
+        tap.ok(guest.ping(PEER), f'{options}: and after a reset')
+        tap.equal(bad_counters(), {}, f'{options}: no drop and no error')
+
+
+def main(tap, ways):
+    device = default_device()
+    with Outside() as net:
+        for options, taken, left in WAYS[:ways]:
+            if 'in_order' in options and not offers('in_order'):
+                tap.skip(options, 'this QEMU has no such property')
+                continue
+            one_way(tap, net, device, options, taken, left)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--ways', type=int, default=len(WAYS),
+                        help='only so many of them')
+    parsed = parser.parse_args()
+    Tap.main(lambda tap: main(tap, parsed.ways))

@@ -29,11 +29,13 @@ done
 
 def transmit(places, work, laps):
     """The kernel's generator; the peer drops what comes, as it is for an
-    address that is not its own."""
+    address that is not its own.  A program there answers when all has come."""
     place = places[0]
     place.sh(PKTGEN.format(dev=place.dev, count=work.per_lap, size=work.bytes,
                            mac=place.world.mac))
-    place.load(f'pktgen {work.per_lap} {laps}')
+    server = place.world.peer_load(f'rr-server {PORT}').wait_for('ready')
+    place.load(f'pktgen {PEER} {PORT} {work.per_lap} {laps}')
+    server.stop()
 
 
 def transmit_flow(places, work, laps):

@@ -312,12 +312,25 @@ static __attribute__((noreturn)) int rr_server(char **arg)
 
 /*
  * The kernel's packet generator, which must have been set up for PER-LAP frames.
+ * Nobody takes them, so nobody tells when they have come: a request that goes
+ * the same way, and is answered, does.  Else a window would hold frames that
+ * were sent before it, and lack some of its own.
  */
+
+static void settle(int fd)
+{
+	if (send(fd, buf, 1, 0) != 1)
+		die("send");
+	wait_readable(fd, "no answer came");
+	if (recv(fd, buf, sizeof(buf), 0) < 0)
+		die("recv");
+}
 
 static int pktgen(char **arg)
 {
+	int echo = connected(SOCK_DGRAM, arg[0], arg[1]);
 	int fd = open("/proc/net/pktgen/pgctrl", O_WRONLY);
-	struct laps laps = laps_of(arg);
+	struct laps laps = laps_of(arg + 2);
 
 	if (fd < 0)
 		die("pktgen");
@@ -325,6 +338,7 @@ static int pktgen(char **arg)
 		/* This returns when all have been sent. */
 		if (write(fd, "start", 5) != 5)
 			die("start");
+		settle(echo);
 	} while (!unit_done(&laps, laps.per_lap));
 	return 0;
 }
@@ -359,7 +373,7 @@ static const struct command {
 	{ "stream-recv", 3, stream_recv, "PORT KIB-PER-LAP LAPS" },
 	{ "rr-client", 5, rr_client, "ADDR PORT IN-FLIGHT PER-LAP LAPS" },
 	{ "rr-server", 1, rr_server, "PORT" },
-	{ "pktgen", 2, pktgen, "PER-LAP LAPS" },
+	{ "pktgen", 4, pktgen, "ADDR PORT PER-LAP LAPS" },
 	{ "spin", 2, spin, "MILLIONS-PER-LAP LAPS" },
 };
 

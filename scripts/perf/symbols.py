@@ -70,11 +70,13 @@ PARTS = {
     'security': 'other', 'block': 'other', 'kernel': 'other',
 }
 
-# Waiting for another processor.  How long that takes an emulated one depends
-# on what else the machine does, and not on what is compared.
+# Waiting for another processor, and be it to have done with a timer.  How long
+# that takes an emulated one depends on what else the machine does, and not on
+# what is compared.
 SPINNING = {'native_queued_spin_lock_slowpath', 'osq_lock', 'mutex_spin_on_owner',
             'rwsem_spin_on_owner', 'csd_lock_wait', 'queued_read_lock_slowpath',
-            'queued_write_lock_slowpath'}
+            'queued_write_lock_slowpath', 'timer_delete_sync',
+            '__timer_delete_sync', '__try_to_del_timer_sync'}
 
 
 class Symbols:

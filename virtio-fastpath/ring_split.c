@@ -137,13 +137,12 @@ int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 static int write_used(struct vfp_ring *ring, u16 at,
 		      const struct vfp_used *used)
 {
-	struct vring_used_elem elem = {
-		.id	= (__force __virtio32)cpu_to_le32(used->id),
-		.len	= (__force __virtio32)cpu_to_le32(used->len),
-	};
+	struct vring_used_elem __user *to =
+		&ring->used->ring[at & (ring->num - 1)];
 
-	if (unlikely(copy_to_user(&ring->used->ring[at & (ring->num - 1)],
-				  &elem, sizeof(elem))))
+	/* Id and length are one word. */
+	if (unlikely(put_user(cpu_to_le64(used->id | (u64)used->len << 32),
+			      (__le64 __user *)to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 	return 0;
 }

@@ -71,6 +71,81 @@ static bool bases_come_back(void)
 	return good;
 }
 
+/* Virtio 1.3, section 2.8: any size, and a base of two positions. */
+static bool packed_sizes(void)
+{
+	static const struct {
+		unsigned int	num;
+		int		err;
+	} sizes[] = {
+		{ 1, 0 }, { 3, 0 }, { 100, 0 }, { 32767, 0 }, { 32768, 0 },
+		{ 0, -EINVAL }, { 32769, -EINVAL }, { 65536, -EINVAL },
+	};
+	struct vmm vmm;
+	unsigned int i;
+	bool good = true;
+
+	vmm_open(&vmm, VMM_BASIC | BIT64(VIRTIO_F_RING_PACKED), 256);
+	enter(&vmm, READY);
+	for (i = 0; i < COUNT(sizes); i++)
+		good = equal(vmm_set_state(&vmm, VHOST_SET_VRING_NUM, RX,
+					   sizes[i].num),
+			     sizes[i].err, "size") && good;
+	vmm_close(&vmm);
+	return good;
+}
+
+static bool packed_bases(void)
+{
+	static const struct {
+		unsigned int	base;
+		unsigned int	then;
+		int		err;	/* of the start */
+	} bases[] = {
+		{ 0x80008000, 0x80008000, 0 }, { 0x80ff80ff, 0x80ff80ff, 0 },
+		{ 0x00050005, 0x00050005, 0 }, { 0x00008000, 0x80008000, 0 },
+		{ 0x81008100, 0x81008100, -EFAULT },
+		{ 0x80058000, 0x80058000, -EFAULT },
+	};
+	struct vmm vmm;
+	unsigned int i;
+	bool good = true;
+
+	for (i = 0; i < COUNT(bases); i++) {
+		vmm_open(&vmm, VMM_BASIC | BIT64(VIRTIO_F_RING_PACKED), 256);
+		enter(&vmm, READY);
+		good = equal(vmm_set_state(&vmm, VHOST_SET_VRING_BASE, TX,
+					   bases[i].base), 0, "base") &&
+		       equal(vmm_get_base(&vmm, TX), (int)bases[i].base, "then") &&
+		       equal(vmm_backend(&vmm, TX, wire.tap), bases[i].err,
+			     "start") &&
+		       equal(vmm_get_base(&vmm, TX), (int)bases[i].then,
+			     "started") && good;
+		vmm_close(&vmm);
+	}
+	return good;
+}
+
+/* The format is chosen last, and the size is none of it. */
+static bool size_of_other_format(void)
+{
+	struct vmm vmm;
+	bool good;
+
+	vmm_open(&vmm, VMM_BASIC | BIT64(VIRTIO_F_RING_PACKED), 256);
+	enter(&vmm, READY);
+	must(!vmm_set_state(&vmm, VHOST_SET_VRING_NUM, TX, 100));
+	vmm.features = VMM_BASIC;
+	must(!vmm_set_features(&vmm));
+	good = equal(vmm_backend(&vmm, TX, wire.tap), -EINVAL, "start") &&
+	       equal(vmm_set_state(&vmm, VHOST_SET_VRING_BASE, TX, 0x80008000),
+		     -EINVAL, "base") &&
+	       !vmm_set_ring(&vmm, TX) && !vmm_start(&vmm, wire.tap) &&
+	       vmm_works(&vmm, &wire);
+	vmm_close(&vmm);
+	return good;
+}
+
 static int get_busyloop(struct vmm *vmm, int q)
 {
 	struct vhost_vring_state state = { .index = q, .num = 77 };
@@ -160,6 +235,10 @@ int main(int argc, char **argv)
 	wire_open(&wire, "wire0", VMM_HDR);
 	features();
 	values(VMM_DEVICE);
+	claim(packed_sizes(), "a packed ring may have any size to 32768");
+	claim(packed_bases(), "a packed ring's base is two positions");
+	claim(size_of_other_format(),
+	      "a size that is none of the format is refused at the start");
 	if (!access(ORACLE, R_OK | W_OK))
 		values(ORACLE);
 	wire_close(&wire);

@@ -133,7 +133,11 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	else
 		ktwin_account(vq, chain.out_len, ret);
 	ktwin_share_use(share, chain.out_len);
-	return give_back(vq, &chain) ? KTWIN_BROKEN : KTWIN_GO_ON;
+	if (likely(!give_back(vq, &chain)))
+		return KTWIN_GO_ON;
+	/* Sent once more, should the queue be started again; but not lost. */
+	vfp_ring_rewind(&vq->ring, mark);
+	return KTWIN_BROKEN;
 }
 
 /* Frames first, then the chains that they came in, then the call. */

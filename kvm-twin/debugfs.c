@@ -92,13 +92,14 @@ DEFINE_SHOW_ATTRIBUTE(summary);
 static void vq_state(struct seq_file *m, struct ktwin_vq *vq)
 {
 	mutex_lock(&vq->lock);
-	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d wants_room=%d wants_buffers=%d kick=%s call=%s\n",
+	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s\n",
 		   vq_names[vq->index],
 		   !vq->port ? "stopped" : vq->broken ? "broken" : "running",
 		   vq->ring.packed ? "packed" : "split",
 		   vq->ring.num, vq->ring.last_avail, vq->ring.used_idx,
 		   vq->ring.notify_on ? "on" : "off",
 		   test_bit(KTWIN_VQ_SCHEDULED, &vq->state),
+		   test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_ROOM, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state),
 		   vq->kick.file ? "set" : "none", vq->call ? "set" : "none");

@@ -12,12 +12,14 @@
  *
  * A thread with such a work may lose its CPU before it comes to it, and not
  * get it back until a quota is filled again.  KTWIN_VQ_TASK_QUEUED tells, and
- * whoever then wants a pump has the worker come, too.  The task work finds
- * nothing left to do; until then it is linked, and no other can be queued.
+ * a timer that is armed with the work has the worker come in that case.  The
+ * task work finds nothing left to do; until then it is linked, and no other can
+ * be queued.
  */
 #include <linux/file.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
+#include <linux/timer.h>
 
 #define CREATE_TRACE_POINTS
 #include "kvm-twin/trace.h"
@@ -101,30 +103,43 @@ static void run_by_worker(struct kthread_work *work)
 
 static const bool has_inline = true;
 
-static bool run_inline(struct ktwin_vq *vq)
+/* Returns false if the worker is to do it. */
+static bool pump_inline(struct ktwin_vq *vq)
 {
-	bool more = false;
-
-	/* An ioctl or the worker is at it: do not let the guest wait. */
-	if (!mutex_trylock(&vq->lock)) {
-		ktwin_inc(vq, CONTENDED);
+	lockdep_assert_held(&vq->lock);
+	if (at_rest(vq))
+		return true;
+	/* No mm: the thread is exiting. */
+	if (current->mm != vq->twin->mm)
 		return false;
-	}
-	if (!at_rest(vq)) {
-		/* No mm: the thread is exiting. */
-		if (current->mm != vq->twin->mm) {
-			mutex_unlock(&vq->lock);
-			return false;
-		}
-		ktwin_inc(vq, PUMPS_INLINE);
-		more = pump(vq, true);
-	}
-	if (more) {
+	ktwin_inc(vq, PUMPS_INLINE);
+	if (pump(vq, true)) {
 		ktwin_inc(vq, OVERFLOWS);
 		queue_on_worker(vq);
 	}
-	mutex_unlock(&vq->lock);
 	return true;
+}
+
+/* Returns whether it was this thread that served the queue. */
+static bool run_inline(struct ktwin_vq *vq)
+{
+	/* Is an ioctl or the worker at it?  Do not let the guest wait. */
+	bool served, locked = mutex_trylock(&vq->lock);
+
+	clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
+	/* The worker may have been here. */
+	if (!test_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
+		served = false;
+	} else {
+		if (!locked)
+			ktwin_inc(vq, CONTENDED);
+		served = locked && pump_inline(vq);
+		if (!served)
+			queue_on_worker(vq);
+	}
+	if (locked)
+		mutex_unlock(&vq->lock);
+	return served;
 }
 
 static void run_by_task(struct callback_head *work)
@@ -132,15 +147,10 @@ static void run_by_task(struct callback_head *work)
 	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, task_work);
 	struct file *body = vq->twin->body;
 
-	clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
-	if (!test_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
-		ktwin_inc(vq, KICKS_WORKER);	/* it has been here */
-	} else if (run_inline(vq)) {
+	if (run_inline(vq))
 		ktwin_inc(vq, KICKS_INLINE);
-	} else {
+	else
 		ktwin_inc(vq, KICKS_WORKER);
-		queue_on_worker(vq);
-	}
 	/*
 	 * Maybe the last reference to the twin, and to this very code.  What
 	 * follows from that is done once we have returned: fput() adds a task
@@ -170,12 +180,36 @@ static bool queue_on_current(struct ktwin_vq *vq)
 		fput(twin->body);
 		return false;
 	}
+	/* One that is armed will do: it finds this work, too. */
+	if (!timer_pending(&vq->overdue))
+		mod_timer(&vq->overdue, jiffies + KTWIN_OVERDUE_JIFFIES);
 	return true;
+}
+
+/*
+ * A thread has kicked some time ago.  If it has not come to the queue yet, the
+ * worker does.  Context: softirq.
+ */
+static void overdue(struct timer_list *timer)
+{
+	struct ktwin_vq *vq = container_of(timer, struct ktwin_vq, overdue);
+
+	smp_mb();	/* no longer pending, before the bit is read */
+	if (!test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
+		return;
+	ktwin_inc(vq, RESCUES);
+	queue_on_worker(vq);
 }
 
 static void init_inline(struct ktwin_vq *vq)
 {
 	init_task_work(&vq->task_work, run_by_task);
+	timer_setup(&vq->overdue, overdue, 0);
+}
+
+static void quiesce_inline(struct ktwin_vq *vq)
+{
+	timer_delete_sync(&vq->overdue);
 }
 
 #else /* !KTWIN_HAVE_TASK_WORK */
@@ -188,6 +222,10 @@ static bool queue_on_current(struct ktwin_vq *vq)
 }
 
 static void init_inline(struct ktwin_vq *vq)
+{
+}
+
+static void quiesce_inline(struct ktwin_vq *vq)
 {
 }
 
@@ -214,13 +252,17 @@ void ktwin_executor_init(struct ktwin_vq *vq)
 	kthread_init_work(&vq->work, run_by_worker);
 }
 
-/* A pump is to come already; but its thread may be off its CPU for long. */
-static void rescue(struct ktwin_vq *vq)
+/**
+ * ktwin_executor_quiesce() - have nothing come by time alone
+ * @vq: a queue whose kicks are no longer intercepted
+ *
+ * A task work may still come; it finds nothing to do.
+ *
+ * Context: process; may sleep.
+ */
+void ktwin_executor_quiesce(struct ktwin_vq *vq)
 {
-	if (likely(!test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state)))
-		return;
-	ktwin_inc(vq, RESCUES);
-	queue_on_worker(vq);
+	quiesce_inline(vq);
 }
 
 /**
@@ -237,7 +279,6 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
 	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
 		ktwin_inc(vq, KICKS_MERGED);
 		trace_ktwin_kick(vq, true, false);
-		rescue(vq);
 		return;
 	}
 	inline_ = READ_ONCE(vq->policy) == KTWIN_INLINE && queue_on_current(vq);
@@ -256,8 +297,6 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
  */
 void ktwin_executor_wake(struct ktwin_vq *vq)
 {
-	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
-		rescue(vq);
-	else
+	if (!test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
 		queue_on_worker(vq);
 }

@@ -192,6 +192,7 @@ void ktwin_vq_reset(struct ktwin_vq *vq)
 	ktwin_vq_stop(vq);
 	mutex_lock(&vq->lock);
 	ktwin_kick_set(vq, NULL);
+	ktwin_executor_quiesce(vq);
 	if (vq->call)
 		eventfd_ctx_put(vq->call);
 	if (vq->err)

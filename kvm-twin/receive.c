@@ -15,11 +15,12 @@
 
 /*
  * The chains that a frame will fill; @mark is where the ring was before, @slots
- * what they take up of it.
+ * what they take up of it, @steps how many descriptors were read for them.
  */
 struct room {
 	u16		mark;
 	unsigned int	slots;
+	unsigned int	steps;
 	unsigned int	heads;
 	unsigned int	segs;
 	size_t		len;
@@ -34,7 +35,7 @@ static unsigned int max_heads(const struct ktwin_vq *vq)
 static bool is_full(const struct ktwin_vq *vq, const struct room *room)
 {
 	return room->heads == max_heads(vq) || room->segs >= VFP_MAX_SEGS ||
-	       room->slots >= vq->ring.num;
+	       room->slots >= vq->ring.num || room->steps >= 2 * VFP_MAX_SEGS;
 }
 
 /*
@@ -69,6 +70,7 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room,
 			.len = chain.in_len,
 		};
 		room->slots += chain.slots;
+		room->steps += chain.steps;
 		room->segs += chain.nr_in;
 		room->len += chain.in_len;
 	}
@@ -164,6 +166,7 @@ static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 		return KTWIN_GO_ON;
 	}
 	if (unlikely(vfp_ring_push(&vq->ring, vq->heads, room.heads))) {
+		vfp_ring_rewind(&vq->ring, room.mark);
 		ktwin_drop(vq, -EFAULT);
 		return KTWIN_BROKEN;
 	}

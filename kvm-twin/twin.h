@@ -25,6 +25,7 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/task_work.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
 
 #include "kvm-twin/counters.h"
@@ -41,6 +42,9 @@
 /* What one pump does at most before others are to have their turn. */
 #define KTWIN_PUMP_PACKETS	256
 #define KTWIN_PUMP_BYTES	(512 * 1024)
+
+/* How late a thread that kicked may be before the worker does its work. */
+#define KTWIN_OVERDUE_JIFFIES	2
 
 /* So many descriptors of a chain take as long as a packet. */
 #define KTWIN_PACKET_STEPS	32
@@ -98,6 +102,7 @@ struct ktwin_kick {
  * @policy: enum ktwin_policy; changed at any time
  * @state: enum ktwin_vq_state
  * @task_work: for being run by the thread that kicked
+ * @overdue: when that thread is late
  * @work: for being run by the worker
  * @counters: per CPU
  * @iov: segments of the frame at hand
@@ -120,6 +125,7 @@ struct ktwin_vq {
 	int				policy;
 	unsigned long			state;
 	struct callback_head		task_work;
+	struct timer_list		overdue;
 	struct kthread_work		work;
 
 	struct ktwin_counters __percpu	*counters;
@@ -200,6 +206,7 @@ int ktwin_kick_set(struct ktwin_vq *vq, struct file *file);
 /* executor.c: who runs a queue, and when */
 
 void ktwin_executor_init(struct ktwin_vq *vq);
+void ktwin_executor_quiesce(struct ktwin_vq *vq);
 bool ktwin_executor_has_inline(void);
 void ktwin_executor_kick(struct ktwin_vq *vq);
 void ktwin_executor_wake(struct ktwin_vq *vq);

@@ -147,7 +147,7 @@ static int walk_indirect(struct vfp_ring *ring, const struct desc *table,
 
 static void begin(struct vfp_chain *chain)
 {
-	chain->slots = 1;
+	chain->slots = 0;
 	chain->steps = 0;
 	chain->nr_out = 0;
 	chain->nr_in = 0;
@@ -178,6 +178,7 @@ int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain)
 		if (unlikely(copy_from_user(&raw, ring->desc + i, sizeof(raw))))
 			return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 		desc = split_to_cpu(&raw);
+		chain->slots = steps + 1;
 		if (desc.flags & VRING_DESC_F_INDIRECT)
 			return walk_indirect(ring, &desc, chain);
 		err = add_segments(ring, chain, &desc);

@@ -14,6 +14,7 @@
  * of the first: the driver looks at that one alone, and so it sees none of
  * them before vfp_packed_publish() writes these.
  */
+#include <linux/align.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/uaccess.h>
@@ -26,6 +27,10 @@
 
 #define DESC_AVAIL	BIT(VRING_PACKED_DESC_F_AVAIL)
 #define DESC_USED	BIT(VRING_PACKED_DESC_F_USED)
+
+/* 2.8.10.1 */
+#define DESC_ALIGN	16
+#define EVENT_ALIGN	4
 
 /* The position so many descriptors further on, at most a lap. */
 static u16 ahead(const struct vfp_ring *ring, u16 pos, unsigned int slots)
@@ -90,14 +95,17 @@ static int write_event(struct vfp_ring *ring, u16 pos, u16 flags)
  * vfp_packed_access_ok() - can the ring's addresses be addresses of a process?
  * @ring: the ring, with @num and the addresses set
  *
- * As vfp_split_access_ok().
+ * As vfp_split_access_ok(); and are they aligned?
  *
  * Context: process; nothing of the ring changes meanwhile.
  * Return: whether they can.
  */
 bool vfp_packed_access_ok(const struct vfp_ring *ring)
 {
-	return access_ok(ring->packed_desc,
+	return IS_ALIGNED((unsigned long)ring->packed_desc, DESC_ALIGN) &&
+	       IS_ALIGNED((unsigned long)ring->driver_event, EVENT_ALIGN) &&
+	       IS_ALIGNED((unsigned long)ring->device_event, EVENT_ALIGN) &&
+	       access_ok(ring->packed_desc,
 			 ring->num * sizeof(*ring->packed_desc)) &&
 	       access_ok(ring->driver_event, sizeof(*ring->driver_event)) &&
 	       access_ok(ring->device_event, sizeof(*ring->device_event));
@@ -118,13 +126,19 @@ int vfp_packed_start(struct vfp_ring *ring)
 {
 	ring->fault = VFP_FAULT_NONE;
 	ring->avail_idx = ring->last_avail;
-	ring->next_used = ring->used_idx;
 	ring->called_valid = false;
 	ring->notify_on = false;
 	if ((ring->last_avail & POS_INDEX) >= ring->num ||
 	    (ring->used_idx & POS_INDEX) >= ring->num ||
 	    distance(ring, ring->used_idx, ring->last_avail) > ring->num)
 		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+	/*
+	 * All descriptors in hand?  Nobody would give them back; but there are
+	 * clients that tell only the one position, with its wrap counter.
+	 */
+	if (distance(ring, ring->used_idx, ring->last_avail) == ring->num)
+		ring->used_idx = ring->last_avail;
+	ring->next_used = ring->used_idx;
 	return write_event(ring, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
 }
 

@@ -83,7 +83,7 @@ enum vfp_fault {
  * @iov:	room for the segments, given by the caller
  * @max:	how many segments there is room for
  * @id:		what the driver knows the chain by, to be pushed back
- * @slots:	places of the ring that it takes up, likewise
+ * @slots:	descriptors of the ring that it takes up, likewise
  * @steps:	descriptors that were read for it
  * @nr_out:	segments that the device reads; they come first in @iov
  * @nr_in:	segments that the device writes

@@ -41,6 +41,7 @@ def up(guest):
 
 def memory():
     """Bytes that the kernel uses and that are no cache, and unreclaimable slab.
+    Frames that wait in a tap are among them: it is to be drained before.
 
     A page of a guest that something still holds counts as the kernel's: it is
     no longer mapped anywhere, and so no longer in AnonPages."""
@@ -121,7 +122,8 @@ def unload(tap):
     tap.note(f'rmmod took {time.monotonic() - began:.2f} s')
 
 
-def check_memory(tap, before, caches):
+def check_memory(tap, net, before, caches):
+    net.tap.drain()
     used, unreclaimable = (now - then for now, then in zip(memory(), before))
     tap.note(f'in use {used:+d} bytes, unreclaimable slab {unreclaimable:+d}')
     grown = {name: count - caches.get(name, 0) for name, count in slab().items()
@@ -138,13 +140,14 @@ def main(tap, options):
         # Once for all that is allocated on first use and kept.
         kills(tap, net, device, 1)
         rmmod()
+        net.tap.drain()
         before, caches = memory(), slab()
         insmod()
         rebinds(tap, net, device, options.rebinds)
         resets(tap, net, device, options.resets)
         kills(tap, net, device, options.kills)
         unload(tap)
-        check_memory(tap, before, caches)
+        check_memory(tap, net, before, caches)
 
 
 if __name__ == '__main__':

@@ -94,6 +94,15 @@ class Tapdev(_Queues):
             ip(f'addr add {addr} dev {name}')
         ip(f'link set {name} up')
 
+    def drain(self):
+        """Take what waits for a VMM that is no longer there."""
+        for fd in self._fds:
+            try:
+                while True:
+                    os.read(fd, 1 << 17)
+            except BlockingIOError:
+                pass
+
 
 class Macvtap(_Queues):
     """A macvtap on a lower device: fds(), name, mac and close().

@@ -16,6 +16,7 @@
 
 static struct rig rig;
 static struct vfp_ring fresh;
+static u8 fresh_flags[2];
 static unsigned int handled;	/* by the side that must miss nothing */
 static bool told;		/* a kick, or a call, is on its way */
 static unsigned int batch;	/* chains that a publish shows */
@@ -48,6 +49,7 @@ static void begin(void)
 		drv_put_avail(&rig.drv, i, 0xffff);
 	}
 	memset(rig.drv.used + 4, 0xee, 8 * 4);
+	memcpy(rig.drv.used, fresh_flags, sizeof(fresh_flags));
 	handled = 0;
 	told = false;
 }
@@ -59,6 +61,7 @@ static void model(unsigned int flags, u16 base,
 
 	rig_init(&rig, 4, flags, base);
 	fresh = rig.ring;
+	memcpy(fresh_flags, rig.drv.used, sizeof(fresh_flags));
 	runs = explore(driver, once, LIMIT);
 	expect(runs < LIMIT);
 	tap_note("%s, base %u: %lu interleavings",

@@ -130,49 +130,79 @@ static void test_taken_back(void)
 	rig_exit_packed(&rig);
 }
 
-/* A base is two positions that are at most a lap apart. */
+#define NO_BASE	0xffffffff
+
+/*
+ * A base is two positions that are less than a lap apart.  If they are a lap
+ * apart, the position of the next chain is what was meant.
+ */
 static void test_base(void)
 {
 	static const struct {
 		u32 base;
-		bool good;
+		u32 then;
 	} cases[] = {
-		{ 0x80008000, true }, { 0, true }, { 0x80038003, true },
-		{ 0x80048004, false }, { 0x80008004, false },
-		{ 0x80048000, false }, { 0x80000000, true },
-		{ 0x00008000, true }, { 0x80018000, false },
-		{ 0x80008001, true }, { 0x00028002, true },
-		{ 0x80030000, true }, { 0x80020003, false },
-		{ 0xffffffff, false }, { 0x00038002, true },
-		{ 0x00020001, false },
+		{ 0x80008000, 0x80008000 }, { 0, 0 },
+		{ 0x80038003, 0x80038003 }, { 0x80008001, 0x80008001 },
+		{ 0x80030000, 0x80030000 }, { 0x00038002, 0x00038002 },
+		{ 0x80000000, 0x00000000 }, { 0x00008000, 0x80008000 },
+		{ 0x00028002, 0x80028002 },
+		{ 0x80048004, NO_BASE }, { 0x80008004, NO_BASE },
+		{ 0x80048000, NO_BASE }, { 0x80018000, NO_BASE },
+		{ 0x80020003, NO_BASE }, { 0x00020001, NO_BASE },
+		{ 0xffffffff, NO_BASE },
 	};
-	unsigned int i;
 	struct rig rig;
+	unsigned int i;
+	bool good;
 
 	rig_init_packed(&rig, 4, 0, 0, true);
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		tap_case("base %#x", cases[i].base);
+		good = cases[i].then != NO_BASE;
 		vfp_ring_set_base(&rig.ring, cases[i].base);
-		expect_eq(!vfp_ring_start(&rig.ring), cases[i].good);
-		expect_eq(!rig.ring.fault, cases[i].good);
-		if (cases[i].good)
-			expect_eq(vfp_ring_base(&rig.ring), cases[i].base);
+		expect_eq(!vfp_ring_start(&rig.ring), good);
+		expect_eq(!rig.ring.fault, good);
+		if (good)
+			expect_eq(vfp_ring_base(&rig.ring), cases[i].then);
 	}
+	tap_case("a chain passes where one position alone was told");
+	vfp_ring_set_base(&rig.ring, 0x00008000);
+	expect_eq(vfp_ring_start(&rig.ring), 0);
+	expect(pdrv_send(&rig.pdrv, &one, 1, 3));
+	expect_eq(rig_pop(&rig), 1);
+	expect_eq(rig_push_packed(&rig, 1), 0);
+	expect_eq(vfp_ring_publish(&rig.ring), 1);
+	expect(rig_comes_back(&rig, 3, 1));
 	rig_exit_packed(&rig);
+}
+
+static bool access_ok_with(unsigned long desc, unsigned long driver,
+			   unsigned long device)
+{
+	struct vfp_ring ring = {
+		.num = 256,
+		.packed = true,
+		.packed_desc = (void *)desc,
+		.driver_event = (void *)driver,
+		.device_event = (void *)device,
+	};
+
+	return vfp_ring_access_ok(&ring);
 }
 
 static void test_access_ok(void)
 {
-	const unsigned long end = 1UL << 47;
-	struct vfp_ring ring = { .num = 256, .packed = true };
-	unsigned int i;
+	const unsigned long end = 1UL << 47, desc = end - 4096, event = end - 4;
 
-	for (i = 0; i < 4; i++) {
-		ring.packed_desc = (void *)(end - 4096 + (i == 1 ? 16 : 0));
-		ring.driver_event = (void *)(end - 4 + (i == 2 ? 4 : 0));
-		ring.device_event = (void *)(end - 4 + (i == 3 ? 4 : 0));
-		expect_eq(vfp_ring_access_ok(&ring), !i);
-	}
+	expect(access_ok_with(desc, event, event));
+	expect(!access_ok_with(desc + 16, event, event));
+	expect(!access_ok_with(desc, event + 4, event));
+	expect(!access_ok_with(desc, event, event + 4));
+	tap_case("alignment");
+	expect(!access_ok_with(desc - 8, event, event));
+	expect(!access_ok_with(desc, event - 2, event));
+	expect(!access_ok_with(desc, event, event - 2));
 }
 
 /* Nothing moves when the ring can't be written. */

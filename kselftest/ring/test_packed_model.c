@@ -15,7 +15,7 @@
 
 static struct rig rig;
 static struct vfp_ring fresh;
-static u8 fresh_ring[16 * NUM];
+static u8 fresh_ring[16 * NUM], fresh_wish[PDRV_EVENT_SIZE];
 static struct pdrv fresh_drv;
 static unsigned int handled;	/* by the side that must miss nothing */
 static bool told;		/* a kick, or a call, is on its way */
@@ -38,6 +38,7 @@ static void begin(void)
 	rig.pdrv = fresh_drv;
 	memcpy(rig.pdrv.ring, fresh_ring, sizeof(fresh_ring));
 	memset(rig.pdrv.driver_event, 0, PDRV_EVENT_SIZE);
+	memcpy(rig.pdrv.device_event, fresh_wish, PDRV_EVENT_SIZE);
 	pdrv_calls_on(&rig.pdrv);
 	handled = 0;
 	told = false;
@@ -52,6 +53,7 @@ static void model(unsigned int flags, unsigned int index,
 	fresh = rig.ring;
 	fresh_drv = rig.pdrv;
 	memcpy(fresh_ring, rig.pdrv.ring, sizeof(fresh_ring));
+	memcpy(fresh_wish, rig.pdrv.device_event, PDRV_EVENT_SIZE);
 	runs = explore(driver, once, LIMIT);
 	expect(runs < LIMIT);
 	tap_note("packed, %s, from %u: %lu interleavings",

@@ -23,6 +23,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <linux/uio.h>
 
 /* 6.8: eventfd_signal() always adds 1 and returns nothing. */
@@ -39,6 +40,11 @@
 #ifndef ITER_SOURCE
 #define ITER_SOURCE	WRITE
 #define ITER_DEST	READ
+#endif
+
+/* 6.2: timer_delete_sync(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_delete_sync	del_timer_sync
 #endif
 
 /* 6.9: page_frag_cache_drain(). */

@@ -7,7 +7,7 @@ modules modules_install clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
 
 install: modules_install
-	depmod
+	depmod $$(cat $(KDIR)/include/config/kernel.release)
 
 demo check:
 	scripts/$@

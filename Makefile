@@ -2,12 +2,15 @@
 # Thin: the module's own makefile is Kbuild.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
+# Of which kernel the folder is: by its name, or by what it says itself.
+release := $(notdir $(patsubst %/build,%,$(filter %/build,$(KDIR))))
+release := $(or $(release),$(shell cat $(KDIR)/include/config/kernel.release 2>&1))
 
 modules modules_install clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
 
 install: modules_install
-	depmod $$(cat $(KDIR)/include/config/kernel.release)
+	depmod $(release)
 
 demo check:
 	scripts/$@

@@ -168,11 +168,15 @@ static bool queue_on_current(struct ktwin_vq *vq)
 {
 	struct ktwin *twin = vq->twin;
 
+	/* Kicks of one queue come one at a time: by its eventfd's lock. */
 	if (!in_task() || current->mm != twin->mm ||
 	    current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))
 		return false;
-	if (test_and_set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
+	if (test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
 		return false;
+	WRITE_ONCE(vq->queued_at, jiffies);
+	smp_mb__before_atomic();	/* the time before the bit */
+	set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
 	/* Whoever ends the twin removes our callback before the reference. */
 	get_file(twin->body);
 	if (task_work_add(current, &vq->task_work, TWA_RESUME)) {
@@ -180,6 +184,7 @@ static bool queue_on_current(struct ktwin_vq *vq)
 		fput(twin->body);
 		return false;
 	}
+	smp_mb__after_atomic();	/* the bit before the look at the timer */
 	/* One that is armed will do: it finds this work, too. */
 	if (!timer_pending(&vq->overdue))
 		mod_timer(&vq->overdue, jiffies + KTWIN_OVERDUE_JIFFIES);
@@ -197,6 +202,11 @@ static void overdue(struct timer_list *timer)
 	smp_mb();	/* no longer pending, before the bit is read */
 	if (!test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
 		return;
+	/* A later kick than the one that armed us? */
+	if (jiffies - READ_ONCE(vq->queued_at) < KTWIN_OVERDUE_JIFFIES) {
+		mod_timer(timer, jiffies + KTWIN_OVERDUE_JIFFIES);
+		return;
+	}
 	ktwin_inc(vq, RESCUES);
 	queue_on_worker(vq);
 }

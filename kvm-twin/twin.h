@@ -103,6 +103,7 @@ struct ktwin_kick {
  * @state: enum ktwin_vq_state
  * @task_work: for being run by the thread that kicked
  * @overdue: when that thread is late
+ * @queued_at: when @task_work was queued, in jiffies
  * @work: for being run by the worker
  * @counters: per CPU
  * @iov: segments of the frame at hand
@@ -126,6 +127,7 @@ struct ktwin_vq {
 	unsigned long			state;
 	struct callback_head		task_work;
 	struct timer_list		overdue;
+	unsigned long			queued_at;
 	struct kthread_work		work;
 
 	struct ktwin_counters __percpu	*counters;

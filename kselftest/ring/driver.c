@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kselftest/ring/bytes.h"
 #include "kselftest/ring/driver.h"
 
 /* 2.7.5: struct virtq_desc */
@@ -29,40 +29,6 @@ enum {
 	AVAIL_ALIGN	= 2,
 	USED_ALIGN	= 4,
 };
-
-static uint16_t get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	v = htole16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(p, &v, sizeof(v));
-}
 
 uint64_t drv_desc_size(unsigned int num)
 {

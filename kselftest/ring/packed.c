@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <endian.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "kselftest/ring/bytes.h"
 #include "kselftest/ring/packed.h"
 
 /* 2.8.13: struct pvirtq_desc */
@@ -21,28 +20,6 @@ enum {
 
 #define EVENT_FLAGS_MASK	3
 #define EVENT_WRAP_SHIFT	15
-
-static uint16_t get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	v = htole16(v);
-	memcpy(p, &v, sizeof(v));
-}
 
 uint64_t pdrv_ring_size(unsigned int num)
 {
@@ -118,10 +95,8 @@ void pdrv_put_desc(void *ring, unsigned int i, uint64_t addr, uint32_t len,
 {
 	uint8_t *desc = (uint8_t *)ring + (uint64_t)PDRV_DESC_SIZE * i;
 
-	addr = htole64(addr);
-	memcpy(desc + DESC_ADDR, &addr, sizeof(addr));
-	len = htole32(len);
-	memcpy(desc + DESC_LEN, &len, sizeof(len));
+	put64(desc + DESC_ADDR, addr);
+	put32(desc + DESC_LEN, len);
 	put16(desc + DESC_ID, id);
 	put16(desc + DESC_FLAGS, flags);
 }

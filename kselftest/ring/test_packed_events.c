@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "kselftest/ring/order.h"
 #include "kselftest/ring/rig.h"
 #include "kselftest/ring/tests.h"
 
@@ -195,26 +196,6 @@ static void test_no_news(void)
 			expect_eq(vfp_ring_notify_on(&rig.ring), 1);
 			rig_exit_packed(&rig);
 		}
-	}
-}
-
-static struct {
-	const u8	*first;		/* an access here */
-	const u8	*then;		/* before one here */
-	enum shim_event	barrier;	/* with this, or a full one, between */
-	bool		pending;
-	unsigned int	seen;
-} rule;
-
-static void watch_order(enum shim_event event, const void *addr)
-{
-	if (event == rule.barrier || event == SHIM_MB)
-		rule.pending = false;
-	if (addr && addr == rule.first)
-		rule.pending = true;
-	if (addr && addr == rule.then) {
-		rule.seen++;
-		expect(!rule.pending);
 	}
 }
 

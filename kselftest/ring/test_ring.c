@@ -2,6 +2,7 @@
 /*
  * Ring memory that can't be reached, indices that jump, barriers.
  */
+#include "kselftest/ring/order.h"
 #include "kselftest/ring/rig.h"
 #include "kselftest/ring/tests.h"
 
@@ -173,26 +174,6 @@ static void test_access_recheck(void)
 	expect_access(&rig, rig.drv.avail, avail, avail, call_on, -EIO);
 	expect_access(&rig, rig.drv.avail, avail, avail - 4, call_on, 0);
 	rig_exit(&rig);
-}
-
-static struct {
-	const void	*first;		/* this access */
-	const void	*then;		/* before this one */
-	enum shim_event	barrier;	/* with this, or a full one, between */
-	bool		pending;
-	unsigned int	seen;
-} rule;
-
-static void watch_order(enum shim_event event, const void *addr)
-{
-	if (event == rule.barrier || event == SHIM_MB)
-		rule.pending = false;
-	if (addr && addr == rule.first)
-		rule.pending = true;
-	if (addr && addr == rule.then) {
-		rule.seen++;
-		expect(!rule.pending);
-	}
 }
 
 /* One round of a device at index 3 of a ring of 4 obeys a rule. */

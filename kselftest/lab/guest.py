@@ -352,11 +352,7 @@ class Guest:
         """Wait until the guest's agent is there; seconds that it took."""
         began = time.monotonic()
         while True:
-            try:
-                line = self._agent.line(began + timeout, 'boot', self._alive)
-            except Error as error:
-                raise Error(f'{self.name} did not boot: {error}\n'
-                            + self._tail(self.console)) from None
+            line = self._answer(began + timeout, f'boot of {self.name}')
             # A reset may cut a line in two, so look at its end.
             at = line.rfind(b'hello ')
             boot_id = line[at + 6:].decode(errors='replace').strip()

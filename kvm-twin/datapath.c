@@ -100,15 +100,10 @@ static int transmit(struct ktwin_vq *vq, const struct vfp_chain *chain)
 	return vq->port->ops->xmit(vq->port, &frame);
 }
 
-static int give_back(struct ktwin_vq *vq, const struct vfp_chain *chain)
-{
-	struct vfp_used used = { .id = chain->id, .slots = chain->slots };
-
-	return vfp_ring_push(&vq->ring, &used, 1);
-}
-
+/* @done: chains of this batch that are to be given back. */
 static enum ktwin_verdict send_next(struct ktwin_vq *vq,
-				    struct ktwin_share *share)
+				    struct ktwin_share *share,
+				    unsigned int *done)
 {
 	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
 	u16 mark = vfp_ring_mark(&vq->ring);
@@ -133,11 +128,21 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	else
 		ktwin_account(vq, chain.out_len, ret);
 	ktwin_share_use(share, chain.out_len);
-	if (likely(!give_back(vq, &chain)))
-		return KTWIN_GO_ON;
-	/* Sent once more, should the queue be started again; but not lost. */
-	vfp_ring_rewind(&vq->ring, mark);
-	return KTWIN_BROKEN;
+	vq->heads[(*done)++] = (struct vfp_used) {
+		.id = chain.id,
+		.slots = chain.slots,
+	};
+	return KTWIN_GO_ON;
+}
+
+static void flush(struct ktwin_vq *vq)
+{
+	unsigned int refused = vq->port->ops->flush(vq->port);
+
+	if (likely(!refused))
+		return;
+	ktwin_add(vq, DROP_NO_DEVICE, refused);
+	ktwin_add(vq, PACKETS, -(u64)refused);
 }
 
 /* Frames first, then the chains that they came in, then the call. */
@@ -145,15 +150,17 @@ static enum ktwin_verdict send_batch(struct ktwin_vq *vq,
 				     struct ktwin_share *share)
 {
 	enum ktwin_verdict verdict = KTWIN_GO_ON;
-	unsigned int i, refused;
+	u16 mark = vfp_ring_mark(&vq->ring);
+	unsigned int i, done = 0;
 
 	for (i = 0; i < KTWIN_PUBLISH_CHAINS && verdict == KTWIN_GO_ON &&
 	     !ktwin_share_done(share); i++)
-		verdict = send_next(vq, share);
-	refused = vq->port->ops->flush(vq->port);
-	if (unlikely(refused)) {
-		ktwin_add(vq, DROP_NO_DEVICE, refused);
-		ktwin_add(vq, PACKETS, -(u64)refused);
+		verdict = send_next(vq, share, &done);
+	flush(vq);
+	/* What can't be given back is sent once more, but not lost. */
+	if (unlikely(done && vfp_ring_push(&vq->ring, vq->heads, done))) {
+		vfp_ring_rewind(&vq->ring, mark);
+		return KTWIN_BROKEN;
 	}
 	return ktwin_publish(vq) ? KTWIN_BROKEN : verdict;
 }

@@ -50,6 +50,7 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	vq->policy = ktwin_default_policy;
 	/* As vhost, for clients that never set a size. */
 	vq->ring.num = 1;
+	vq->ring.cache = &vq->cache;
 	ktwin_executor_init(vq);
 
 	vq->counters = alloc_percpu_gfp(struct ktwin_counters,
@@ -203,6 +204,7 @@ void ktwin_vq_reset(struct ktwin_vq *vq)
 	vq->busyloop_us = 0;
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	vq->ring.num = 1;
+	vq->ring.cache = &vq->cache;
 	mutex_unlock(&vq->lock);
 }
 

@@ -92,6 +92,7 @@ struct ktwin_kick {
  * @index: KTWIN_VQ_RX or KTWIN_VQ_TX
  * @lock: see above
  * @ring: the ring engine's view
+ * @cache: what it has read
  * @port: the backend; NULL when the queue is stopped
  * @broken: a ring fault has stopped the queue until it is started anew
  * @kick: how kicks come
@@ -107,7 +108,7 @@ struct ktwin_kick {
  * @work: for being run by the worker
  * @counters: per CPU
  * @iov: segments of the frame at hand
- * @heads: RX: the chains that the frame at hand fills
+ * @heads: chains that are to be given back next
  */
 struct ktwin_vq {
 	struct ktwin			*twin;
@@ -115,6 +116,7 @@ struct ktwin_vq {
 
 	struct mutex			lock;
 	struct vfp_ring			ring;
+	struct vfp_cache		cache;
 	struct nshim_port		*port;
 	bool				broken;
 	struct ktwin_kick		kick;

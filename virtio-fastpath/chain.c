@@ -7,52 +7,37 @@
  * The walk takes at most as many steps in the ring as the ring has
  * descriptors, and in the table as the table has; and never more than a chain
  * may have segments, for empty descriptors cost time, too.
+ *
+ * Descriptors are copied some at a time, as each access to user memory has its
+ * price; those that turn out not to belong to the chain are not looked at.
  */
 #include <linux/errno.h>
 #include <linux/minmax.h>
-#include <linux/uaccess.h>
 
-#include "virtio-fastpath/vfp.h"
+#include "virtio-fastpath/memory.h"
 
-/* A descriptor in the host's byte order, copied once; @next: split, @id: packed. */
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags;
-	union {
-		u16 next;
-		u16 id;
-	};
+/* As many descriptors as are copied in one go. */
+#define RUN		8
+
+#define DESC_SIZE	sizeof(struct vring_desc)
+
+/**
+ * struct run - descriptors that were copied
+ * @desc:	the copies
+ * @first:	in a table: which one is the first of them
+ * @at:		in a ring: which copy is the next to be looked at
+ * @n:		how many there are
+ */
+struct run {
+	struct vfp_desc	desc[RUN];
+	unsigned int	first;
+	unsigned int	at;
+	unsigned int	n;
 };
 
-/* As it is in memory, of the one format or the other. */
-union raw_desc {
-	struct vring_desc		split;
-	struct vring_packed_desc	packed;
-};
-
-static struct desc split_to_cpu(const struct vring_desc *raw)
-{
-	return (struct desc) {
-		.addr	= le64_to_cpu((__force __le64)raw->addr),
-		.len	= le32_to_cpu((__force __le32)raw->len),
-		.flags	= le16_to_cpu((__force __le16)raw->flags),
-		.next	= le16_to_cpu((__force __le16)raw->next),
-	};
-}
-
-static struct desc packed_to_cpu(const struct vring_packed_desc *raw)
-{
-	return (struct desc) {
-		.addr	= le64_to_cpu(raw->addr),
-		.len	= le32_to_cpu(raw->len),
-		.flags	= le16_to_cpu(raw->flags),
-		.id	= le16_to_cpu(raw->id),
-	};
-}
-
-static int add_segments(struct vfp_ring *ring, struct vfp_chain *chain,
-			const struct desc *desc)
+static __always_inline int add_segments(struct vfp_ring *ring,
+					struct vfp_chain *chain,
+					const struct vfp_desc *desc)
 {
 	unsigned int used = chain->nr_out + chain->nr_in;
 	int n;
@@ -60,8 +45,8 @@ static int add_segments(struct vfp_ring *ring, struct vfp_chain *chain,
 	chain->steps++;
 	if (unlikely(!(desc->flags & VRING_DESC_F_WRITE) && chain->nr_in))
 		return vfp_fault(ring, VFP_FAULT_ORDER);
-	n = vfp_translate(ring, desc->addr, desc->len, chain->iov + used,
-			  chain->max - used);
+	n = vfp_to_segments(ring, desc->addr, desc->len, chain->iov + used,
+			    chain->max - used);
 	if (unlikely(n < 0))
 		return n;
 	if (desc->flags & VRING_DESC_F_WRITE) {
@@ -74,18 +59,65 @@ static int add_segments(struct vfp_ring *ring, struct vfp_chain *chain,
 	return 0;
 }
 
+/* Copies descriptors that lie side by side; how many, up to the first fault. */
+static __always_inline unsigned int copy_run(const void __user *from,
+					     unsigned int n, bool packed,
+					     struct run *run)
+{
+	const struct vring_desc __user *desc = from;
+	struct vfp_desc *to = run->desc;
+	unsigned int i = 0;
+
+	if (unlikely(!user_read_access_begin(from, n * DESC_SIZE)))
+		return 0;
+	for (; i < n; i++)
+		if (unlikely(!vfp_copy_desc(to + i, desc + i, packed)))
+			break;
+	user_read_access_end();
+	return i;
+}
+
+/* One descriptor of a table that lies in a region not seen yet, or in two. */
+static int read_single(struct vfp_ring *ring, u64 addr, struct run *run)
+{
+	__le64 words[2];
+	int err;
+
+	err = vfp_read(ring, addr, words, sizeof(words));
+	if (unlikely(err))
+		return err;
+	run->desc[0] = ring->packed ? vfp_packed_desc(words[0], words[1]) :
+				      vfp_split_desc(words[0], words[1]);
+	run->n = 1;
+	return 0;
+}
+
+/* Descriptor @i of a table of @num, and some that follow. */
+static noinline int read_table(struct vfp_ring *ring, u64 table,
+			       unsigned int i, unsigned int num,
+			       struct run *run)
+{
+	unsigned int n = min_t(unsigned int, num - i, RUN);
+	u64 addr = table + i * DESC_SIZE;
+	const void __user *from = vfp_hot_range(ring, addr, n * DESC_SIZE);
+
+	run->first = i;
+	run->n = from ? copy_run(from, n, ring->packed, run) : 0;
+	return likely(run->n) ? 0 : read_single(ring, addr, run);
+}
+
 /* Descriptors in a table; 0 for one that is none. */
 static unsigned int table_size(const struct vfp_ring *ring,
-			       const struct desc *table)
+			       const struct vfp_desc *table)
 {
 	if (!ring->indirect || table->flags & VRING_DESC_F_NEXT ||
-	    table->len % sizeof(union raw_desc))
+	    table->len % DESC_SIZE)
 		return 0;
-	return table->len / sizeof(union raw_desc);
+	return table->len / DESC_SIZE;
 }
 
 /* In a packed ring's table they stand one behind the other. */
-static void make_linear(struct desc *desc, unsigned int i, unsigned int num)
+static void make_linear(struct vfp_desc *desc, unsigned int i, unsigned int num)
 {
 	desc->flags &= VRING_DESC_F_WRITE;
 	desc->next = i + 1;
@@ -93,32 +125,44 @@ static void make_linear(struct desc *desc, unsigned int i, unsigned int num)
 		desc->flags |= VRING_DESC_F_NEXT;
 }
 
-static int read_table(struct vfp_ring *ring, u64 table, unsigned int i,
-		      unsigned int num, struct desc *desc)
+static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
+		      struct vfp_chain *chain)
 {
-	union raw_desc raw;
+	unsigned int num = min_t(unsigned int, all, VFP_MAX_SEGS);
+	unsigned int steps, i = 0;
+	struct vfp_desc *desc;
+	struct run run;
 	int err;
 
-	err = vfp_read(ring, table + i * sizeof(raw), &raw, sizeof(raw));
-	if (unlikely(err))
-		return err;
-	if (ring->packed) {
-		*desc = packed_to_cpu(&raw.packed);
-		make_linear(desc, i, num);
-	} else {
-		*desc = split_to_cpu(&raw.split);
+	run.first = 0;
+	run.n = 0;
+	for (steps = 0; steps < num; steps++) {
+		if (i - run.first >= run.n) {
+			err = read_table(ring, table, i, all, &run);
+			if (unlikely(err))
+				return err;
+		}
+		desc = &run.desc[i - run.first];
+		if (ring->packed)
+			make_linear(desc, i, all);
+		if (unlikely(desc->flags & VRING_DESC_F_INDIRECT))
+			return vfp_fault(ring, VFP_FAULT_INDIRECT);
+		err = add_segments(ring, chain, desc);
+		if (unlikely(err))
+			return err;
+		if (!(desc->flags & VRING_DESC_F_NEXT))
+			return 0;
+		i = desc->next;
+		if (unlikely(i >= num))
+			return vfp_fault(ring, VFP_FAULT_NEXT);
 	}
-	return 0;
+	return vfp_fault(ring, VFP_FAULT_LOOP);
 }
 
-static int walk_indirect(struct vfp_ring *ring, const struct desc *table,
+static int walk_indirect(struct vfp_ring *ring, const struct vfp_desc *table,
 			 struct vfp_chain *chain)
 {
 	unsigned int all = table_size(ring, table);
-	unsigned int num = min_t(unsigned int, all, VFP_MAX_SEGS);
-	unsigned int steps, i = 0;
-	struct desc desc;
-	int err;
 
 	if (unlikely(!all))
 		return vfp_fault(ring, VFP_FAULT_INDIRECT);
@@ -127,22 +171,7 @@ static int walk_indirect(struct vfp_ring *ring, const struct desc *table,
 		return vfp_fault(ring, VFP_FAULT_TOO_LONG);
 	if (unlikely(table->addr + (table->len - 1) < table->addr))
 		return vfp_fault(ring, VFP_FAULT_ADDRESS);
-	for (steps = 0; steps < num; steps++) {
-		err = read_table(ring, table->addr, i, all, &desc);
-		if (unlikely(err))
-			return err;
-		if (unlikely(desc.flags & VRING_DESC_F_INDIRECT))
-			return vfp_fault(ring, VFP_FAULT_INDIRECT);
-		err = add_segments(ring, chain, &desc);
-		if (unlikely(err))
-			return err;
-		if (!(desc.flags & VRING_DESC_F_NEXT))
-			return 0;
-		i = desc.next;
-		if (unlikely(i >= num))
-			return vfp_fault(ring, VFP_FAULT_NEXT);
-	}
-	return vfp_fault(ring, VFP_FAULT_LOOP);
+	return walk_table(ring, table->addr, all, chain);
 }
 
 static void begin(struct vfp_chain *chain)
@@ -155,96 +184,132 @@ static void begin(struct vfp_chain *chain)
 	chain->in_len = 0;
 }
 
+/* Descriptor @i of a split ring, and those that follow it in the chain. */
+static noinline int read_split(struct vfp_ring *ring, unsigned int i, struct run *run)
+{
+	struct vfp_desc *to = run->desc;
+	unsigned int n = 0;
+
+	run->at = 0;
+	run->n = 0;
+	if (unlikely(!user_read_access_begin(ring->desc,
+					     ring->num * DESC_SIZE)))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	do {
+		if (unlikely(!vfp_copy_desc(to + n, ring->desc + i, false)))
+			break;
+		i = to[n].next;
+	} while (vfp_goes_on(ring, to + n++) && n < RUN);
+	user_read_access_end();
+	run->n = n;
+	return likely(n) ? 0 : vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+}
+
 /**
  * vfp_chain_walk() - turn a split ring's chain into segments
  * @ring: the ring
- * @head: first descriptor, below @ring->num
+ * @head: index of the first descriptor, below @ring->num
+ * @first: a copy of that and of those that follow it in the chain
+ * @known: how many of them, at least 1
  * @chain: in: @iov and @max; out: all else
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set.
  */
-int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain)
+int vfp_chain_walk(struct vfp_ring *ring, u16 head,
+		   const struct vfp_desc *first, unsigned int known,
+		   struct vfp_chain *chain)
 {
-	struct vring_desc raw;
-	struct desc desc;
 	unsigned int most = min_t(unsigned int, ring->num, VFP_MAX_SEGS + 1);
-	unsigned int steps, i = head;
+	const struct vfp_desc *desc = first;
+	struct run run;
 	int err;
 
+	run.at = 0;
+	run.n = 0;
 	begin(chain);
 	chain->id = head;
-	for (steps = 0; steps < most; steps++) {
-		if (unlikely(copy_from_user(&raw, ring->desc + i, sizeof(raw))))
-			return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-		desc = split_to_cpu(&raw);
-		chain->slots = steps + 1;
-		if (desc.flags & VRING_DESC_F_INDIRECT)
-			return walk_indirect(ring, &desc, chain);
-		err = add_segments(ring, chain, &desc);
+	for (;;) {
+		chain->slots++;
+		if (desc->flags & VRING_DESC_F_INDIRECT)
+			return walk_indirect(ring, desc, chain);
+		err = add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
-		if (!(desc.flags & VRING_DESC_F_NEXT))
+		if (!(desc->flags & VRING_DESC_F_NEXT))
 			return 0;
-		i = desc.next;
-		if (unlikely(i >= ring->num))
+		if (unlikely(desc->next >= ring->num))
 			return vfp_fault(ring, VFP_FAULT_NEXT);
+		if (unlikely(chain->slots == most))
+			return vfp_fault(ring, VFP_FAULT_LOOP);
+		if (chain->slots < known) {
+			desc++;
+			continue;
+		}
+		if (run.at == run.n && read_split(ring, desc->next, &run))
+			return -EIO;
+		desc = &run.desc[run.at++];
 	}
-	return vfp_fault(ring, VFP_FAULT_LOOP);
 }
 
-/* The first one's flags were read before the rest, and are not read again. */
-static int read_packed(struct vfp_ring *ring, unsigned int i, bool first,
-		       u16 flags, struct desc *desc)
+/* Descriptor @i of a packed ring, and some of those behind it. */
+static noinline int read_packed(struct vfp_ring *ring, unsigned int i, struct run *run)
 {
-	struct vring_packed_desc raw = { .flags = cpu_to_le16(flags) };
-	size_t len = first ? offsetof(struct vring_packed_desc, flags) :
-			     sizeof(raw);
+	unsigned int n = min_t(unsigned int, ring->num - i, RUN);
 
-	if (unlikely(copy_from_user(&raw, ring->packed_desc + i, len)))
-		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	*desc = packed_to_cpu(&raw);
-	return 0;
+	run->at = 0;
+	run->n = copy_run(ring->packed_desc + i, n, true, run);
+	return likely(run->n) ? 0 : vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 }
 
 /**
  * vfp_chain_walk_packed() - turn a packed ring's chain into segments
  * @ring: the ring
  * @head: index of the first descriptor, below @ring->num
- * @flags: the flags of that one
- * @most: how many descriptors there can be
+ * @first: a copy of that and of those behind it
+ * @known: how many of them, at least 1
+ * @most: how many descriptors the chain can have, at least 1
  * @chain: in: @iov and @max; out: all else
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set.
  */
-int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, u16 flags,
+int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head,
+			  const struct vfp_desc *first, unsigned int known,
 			  unsigned int most, struct vfp_chain *chain)
 {
-	unsigned int slots, i = head;
-	struct desc desc;
+	const struct vfp_desc *desc = first;
+	unsigned int i = head;
+	struct run run;
 	int err;
 
+	run.at = 0;
+	run.n = 0;
 	begin(chain);
 	most = min_t(unsigned int, most, VFP_MAX_SEGS + 1);
-	for (slots = 1; slots <= most; slots++) {
-		err = read_packed(ring, i, slots == 1, flags, &desc);
-		if (unlikely(err))
-			return err;
-		chain->id = desc.id;
-		chain->slots = slots;
-		if (desc.flags & VRING_DESC_F_INDIRECT) {
-			if (unlikely(slots > 1))
+	for (;;) {
+		chain->id = desc->id;
+		chain->slots++;
+		if (desc->flags & VRING_DESC_F_INDIRECT) {
+			if (unlikely(chain->slots > 1))
 				return vfp_fault(ring, VFP_FAULT_INDIRECT);
-			return walk_indirect(ring, &desc, chain);
+			return walk_indirect(ring, desc, chain);
 		}
-		err = add_segments(ring, chain, &desc);
+		err = add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
-		if (!(desc.flags & VRING_DESC_F_NEXT))
+		if (!(desc->flags & VRING_DESC_F_NEXT))
 			return 0;
+		if (unlikely(chain->slots == most))
+			return vfp_fault(ring, VFP_FAULT_LOOP);
 		if (++i == ring->num)
 			i = 0;
+		if (chain->slots < known) {
+			desc++;
+			continue;
+		}
+		if (run.at == run.n && read_packed(ring, i, &run))
+			return -EIO;
+		desc = &run.desc[run.at++];
 	}
-	return vfp_fault(ring, VFP_FAULT_LOOP);
 }

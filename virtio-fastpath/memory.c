@@ -2,15 +2,16 @@
 /*
  * Guest memory: guest-physical addresses to addresses of the owner's process.
  *
- * The regions are a vhost_iotlb.  Most frames hit the region that the one
- * before hit, so that one is remembered beside the ring and looked at first.
- * It dies with the table: vfp_ring_set_mem() forgets it.
+ * The regions are a vhost_iotlb.  Those that were hit are remembered beside the
+ * ring, at a place that some bits of the address give, and looked at first.
+ * They die with the table: vfp_ring_set_mem() forgets them.
  */
 #include <linux/errno.h>
 #include <linux/minmax.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "virtio-fastpath/vfp.h"
+#include "virtio-fastpath/memory.h"
 
 /**
  * vfp_ring_set_mem() - give a ring its memory
@@ -22,21 +23,21 @@
 void vfp_ring_set_mem(struct vfp_ring *ring, struct vhost_iotlb *mem)
 {
 	ring->mem = mem;
-	ring->hot = NULL;
+	memset(ring->cache->hot, 0, sizeof(ring->cache->hot));
 }
 
 static const struct vhost_iotlb_map *find_region(struct vfp_ring *ring,
 						 u64 addr)
 {
-	const struct vhost_iotlb_map *map = ring->hot;
+	const struct vhost_iotlb_map *map = vfp_hot_region(ring, addr);
 
-	if (likely(map && addr >= map->start && addr <= map->last))
+	if (likely(map))
 		return map;
 	if (unlikely(!ring->mem))
 		return NULL;
 	map = vhost_iotlb_itree_first(ring->mem, addr, addr);
 	if (map)
-		ring->hot = map;
+		*vfp_hot_place(ring, addr) = map;
 	return map;
 }
 

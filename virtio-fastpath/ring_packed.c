@@ -17,10 +17,10 @@
 #include <linux/align.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
-#include <linux/uaccess.h>
+#include <linux/minmax.h>
 #include <asm/barrier.h>
 
-#include "virtio-fastpath/vfp.h"
+#include "virtio-fastpath/memory.h"
 
 #define POS_WRAP	BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
 #define POS_INDEX	(POS_WRAP - 1)
@@ -33,7 +33,7 @@
 #define EVENT_ALIGN	4
 
 /* The position so many descriptors further on, at most a lap. */
-static u16 ahead(const struct vfp_ring *ring, u16 pos, unsigned int slots)
+static __always_inline u16 ahead(const struct vfp_ring *ring, u16 pos, unsigned int slots)
 {
 	unsigned int index = (pos & POS_INDEX) + slots;
 
@@ -53,8 +53,8 @@ static unsigned int distance(const struct vfp_ring *ring, u16 from, u16 to)
 	return slots < 0 ? slots + 2 * num : slots;
 }
 
-static struct vring_packed_desc __user *desc_at(const struct vfp_ring *ring,
-						u16 pos)
+static __always_inline struct vring_packed_desc __user *
+desc_at(const struct vfp_ring *ring, u16 pos)
 {
 	return ring->packed_desc + (pos & POS_INDEX);
 }
@@ -69,13 +69,18 @@ static int read_flags(struct vfp_ring *ring, u16 pos, u16 *flags)
 	return 0;
 }
 
+static unsigned long ring_size(const struct vfp_ring *ring)
+{
+	return ring->num * sizeof(*ring->packed_desc);
+}
+
 /* Available: the one bit is as the wrap counter is, the other is not. */
-static u16 avail_flags(u16 pos)
+static __always_inline u16 avail_flags(u16 pos)
 {
 	return pos & POS_WRAP ? DESC_AVAIL : DESC_USED;
 }
 
-static bool is_avail(u16 flags, u16 pos)
+static __always_inline bool is_avail(u16 flags, u16 pos)
 {
 	return (flags & (DESC_AVAIL | DESC_USED)) == avail_flags(pos);
 }
@@ -105,8 +110,7 @@ bool vfp_packed_access_ok(const struct vfp_ring *ring)
 	return IS_ALIGNED((unsigned long)ring->packed_desc, DESC_ALIGN) &&
 	       IS_ALIGNED((unsigned long)ring->driver_event, EVENT_ALIGN) &&
 	       IS_ALIGNED((unsigned long)ring->device_event, EVENT_ALIGN) &&
-	       access_ok(ring->packed_desc,
-			 ring->num * sizeof(*ring->packed_desc)) &&
+	       access_ok(ring->packed_desc, ring_size(ring)) &&
 	       access_ok(ring->driver_event, sizeof(*ring->driver_event)) &&
 	       access_ok(ring->device_event, sizeof(*ring->device_event));
 }
@@ -125,7 +129,7 @@ bool vfp_packed_access_ok(const struct vfp_ring *ring)
 int vfp_packed_start(struct vfp_ring *ring)
 {
 	ring->fault = VFP_FAULT_NONE;
-	ring->avail_idx = ring->last_avail;
+	vfp_ring_look_again(ring);
 	ring->called_valid = false;
 	ring->notify_on = false;
 	if ((ring->last_avail & POS_INDEX) >= ring->num ||
@@ -142,6 +146,91 @@ int vfp_packed_start(struct vfp_ring *ring)
 	return write_event(ring, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
 }
 
+/* What is read after the flags, which are not read again.  False: a fault. */
+static __always_inline bool copy_rest(struct vfp_desc *to,
+				      const struct vring_packed_desc __user *from)
+{
+	__le64 addr;
+	__le32 len;
+	__le16 id;
+
+	unsafe_get_user(addr, &from->addr, fault);
+	unsafe_get_user(len, &from->len, fault);
+	unsafe_get_user(id, &from->id, fault);
+	to->addr = le64_to_cpu(addr);
+	to->len = le32_to_cpu(len);
+	to->id = le16_to_cpu(id);
+	return true;
+
+fault:
+	return false;
+}
+
+/*
+ * The flags of descriptors from @pos on, as long as these are available.
+ * Returns how many; @fault is set if it ends where there is no memory.
+ */
+static __always_inline unsigned int copy_flags(const struct vfp_ring *ring,
+					       u16 pos, unsigned int most,
+					       struct vfp_desc *to, bool *fault)
+{
+	unsigned int n = 0;
+	__le16 raw;
+
+	for (; n < most; n++, pos = ahead(ring, pos, 1)) {
+		unsafe_get_user(raw, &desc_at(ring, pos)->flags, unreadable);
+		if (!is_avail(le16_to_cpu(raw), pos))
+			return n;
+		to[n].flags = le16_to_cpu(raw);
+	}
+	return n;
+
+unreadable:
+	*fault = true;
+	return n;
+}
+
+/*
+ * Copies descriptors from last_avail on, as far as they are available and at
+ * most so many.  What can't be read shows when it is the first.
+ * Returns how many, or -EIO with the ring's fault set.
+ */
+static noinline int read_ahead(struct vfp_ring *ring, unsigned int most)
+{
+	u16 pos = ring->last_avail;
+	struct vfp_desc *to = ring->cache->ahead;
+	unsigned int n, i = 0;
+	bool fault = false;
+
+	ring->ahead_pos = pos;
+	ring->nr_ahead = 0;
+	if (unlikely(!user_read_access_begin(ring->packed_desc,
+					     ring_size(ring))))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	n = copy_flags(ring, pos, most, to, &fault);
+	smp_rmb();	/* the flags before the rest of what they cover */
+	for (; i < n; i++, pos = ahead(ring, pos, 1)) {
+		if (unlikely(!copy_rest(to + i, desc_at(ring, pos)))) {
+			fault = true;
+			break;
+		}
+	}
+	user_read_access_end();
+	if (unlikely(fault && !i))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	ring->nr_ahead = i;
+	return i;
+}
+
+/* No chain where one may be. */
+static int none_yet(struct vfp_ring *ring)
+{
+	/* A driver must not take back what was seen. */
+	if (unlikely(ring->last_avail != ring->avail_idx))
+		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+	return 0;
+}
+
 /**
  * vfp_packed_pop() - take the next chain
  * @ring: the ring
@@ -153,54 +242,65 @@ int vfp_packed_start(struct vfp_ring *ring)
  */
 int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 {
-	u16 flags, pos = ring->last_avail;
-	unsigned int most;
-	int err;
+	u16 pos = ring->last_avail;
+	unsigned int most = ring->num - distance(ring, ring->next_used, pos);
+	unsigned int slot = distance(ring, ring->ahead_pos, pos);
+	int ret;
 
-	err = read_flags(ring, pos, &flags);
-	if (unlikely(err))
-		return err;
-	if (!is_avail(flags, pos)) {
-		/* A driver must not take back what was seen. */
-		if (unlikely(pos != ring->avail_idx))
-			return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
-		return 0;
+	if (slot >= ring->nr_ahead) {
+		slot = 0;
+		ret = read_ahead(ring, clamp_t(unsigned int, most, 1, VFP_AHEAD));
+		if (ret <= 0)
+			return ret ? ret : none_yet(ring);
 	}
 	/* All descriptors in hand, and yet another: it makes them up. */
-	most = ring->num - distance(ring, ring->next_used, pos);
 	if (unlikely(!most))
 		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
-	smp_rmb();	/* the flags before the rest of what they cover */
-	err = vfp_chain_walk_packed(ring, pos & POS_INDEX, flags, most, chain);
-	if (unlikely(err))
-		return err;
+	ret = vfp_chain_walk_packed(ring, pos & POS_INDEX,
+				    &ring->cache->ahead[slot],
+				    ring->nr_ahead - slot, most, chain);
+	if (unlikely(ret))
+		return ret;
 	ring->last_avail = ahead(ring, pos, chain->slots);
 	if (distance(ring, pos, ring->avail_idx) < chain->slots)
 		ring->avail_idx = ring->last_avail;
 	return 1;
 }
 
-static u16 used_flags(u16 pos, u32 len)
+static __always_inline u16 used_flags(u16 pos, u32 len)
 {
 	return (pos & POS_WRAP ? DESC_AVAIL | DESC_USED : 0) |
 	       (len ? VRING_DESC_F_WRITE : 0);
 }
 
-/* The first that is not published goes on looking available. */
-static int write_used(struct vfp_ring *ring, const struct vfp_used *used)
+/*
+ * Length, id and flags of a used descriptor, which are one word.  The first
+ * that is not published goes on looking available.
+ */
+static __always_inline __le64 used_word(struct vfp_ring *ring, u16 pos,
+					const struct vfp_used *used)
 {
-	u16 pos = ring->next_used, flags = used_flags(pos, used->len);
-	__le64 __user *to = (__le64 __user *)&desc_at(ring, pos)->len;
+	u16 flags = used_flags(pos, used->len);
 
 	if (pos == ring->used_idx) {
 		ring->first_flags = flags;
 		flags = avail_flags(pos);
 	}
-	/* Length, id and flags are one word. */
-	if (unlikely(put_user(cpu_to_le64(used->len | (u64)used->id << 32 |
-					  (u64)flags << 48), to)))
+	return cpu_to_le64(used->len | (u64)used->id << 32 | (u64)flags << 48);
+}
+
+/* One stands for all, that of the last; it lies where the first of them does. */
+static int push_last(struct vfp_ring *ring, const struct vfp_used *used,
+		     unsigned int n)
+{
+	__le64 __user *to = (__le64 __user *)&desc_at(ring, ring->next_used)->len;
+	unsigned int i;
+
+	if (unlikely(put_user(used_word(ring, ring->next_used, &used[n - 1]),
+			      to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	ring->next_used = ahead(ring, pos, used->slots);
+	for (i = 0; i < n; i++)
+		ring->next_used = ahead(ring, ring->next_used, used[i].slots);
 	return 0;
 }
 
@@ -208,9 +308,10 @@ static int write_used(struct vfp_ring *ring, const struct vfp_used *used)
  * vfp_packed_push() - give chains back to the driver
  * @ring: the ring
  * @used: the chains
- * @n: how many
+ * @n: how many, at least 1
  *
- * The driver sees them at the next vfp_packed_publish().
+ * The driver sees them at the next vfp_packed_publish().  With IN_ORDER there
+ * is one descriptor for all of them, as in vfp_split_push().
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set; then nothing has moved.
@@ -218,16 +319,27 @@ static int write_used(struct vfp_ring *ring, const struct vfp_used *used)
 int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
 		    unsigned int n)
 {
-	u16 before = ring->next_used;
+	u16 pos = ring->next_used;
 	unsigned int i;
 
+	/* One access is cheaper when it does not stand in a section. */
+	if (n == 1 || ring->in_order)
+		return push_last(ring, used, n);
+	if (unlikely(!user_write_access_begin(ring->packed_desc,
+					      ring_size(ring))))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 	for (i = 0; i < n; i++) {
-		if (unlikely(write_used(ring, &used[i]))) {
-			ring->next_used = before;
-			return -EIO;
-		}
+		unsafe_put_user(used_word(ring, pos, &used[i]), (__le64 __user *)
+				&desc_at(ring, pos)->len, fault);
+		pos = ahead(ring, pos, used[i].slots);
 	}
+	user_write_access_end();
+	ring->next_used = pos;
 	return 0;
+
+fault:
+	user_write_access_end();
+	return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 }
 
 /**

@@ -8,10 +8,10 @@
  */
 #include <linux/build_bug.h>
 #include <linux/errno.h>
-#include <linux/uaccess.h>
+#include <linux/minmax.h>
 #include <asm/barrier.h>
 
-#include "virtio-fastpath/vfp.h"
+#include "virtio-fastpath/memory.h"
 
 static int read16(struct vfp_ring *ring, const __virtio16 __user *from, u16 *to)
 {
@@ -54,6 +54,24 @@ static int refresh_avail(struct vfp_ring *ring)
 	return 0;
 }
 
+static __always_inline __le16 __user *avail_at(const struct vfp_ring *ring,
+					       u16 at)
+{
+	return (__le16 __user *)&ring->avail->ring[at & (ring->num - 1)];
+}
+
+static unsigned long avail_size(const struct vfp_ring *ring)
+{
+	return sizeof(*ring->avail) +
+	       (ring->num + 1) * sizeof(ring->avail->ring[0]);
+}
+
+static unsigned long used_size(const struct vfp_ring *ring)
+{
+	return sizeof(*ring->used) + ring->num * sizeof(ring->used->ring[0]) +
+	       sizeof(__virtio16);
+}
+
 /**
  * vfp_split_access_ok() - can the ring's addresses be addresses of a process?
  * @ring: the ring, with @num and the addresses set
@@ -68,11 +86,8 @@ static int refresh_avail(struct vfp_ring *ring)
 bool vfp_split_access_ok(const struct vfp_ring *ring)
 {
 	return access_ok(ring->desc, ring->num * sizeof(*ring->desc)) &&
-	       access_ok(ring->avail, sizeof(*ring->avail) +
-			 (ring->num + 1) * sizeof(ring->avail->ring[0])) &&
-	       access_ok(ring->used, sizeof(*ring->used) +
-			 ring->num * sizeof(ring->used->ring[0]) +
-			 sizeof(__virtio16));
+	       access_ok(ring->avail, avail_size(ring)) &&
+	       access_ok(ring->used, used_size(ring));
 }
 
 /**
@@ -89,7 +104,7 @@ bool vfp_split_access_ok(const struct vfp_ring *ring)
 int vfp_split_start(struct vfp_ring *ring)
 {
 	ring->fault = VFP_FAULT_NONE;
-	ring->avail_idx = ring->last_avail;
+	vfp_ring_look_again(ring);
 	ring->called_valid = false;
 	ring->notify_on = false;
 	if (read16(ring, &ring->used->idx, &ring->used_idx))
@@ -98,6 +113,74 @@ int vfp_split_start(struct vfp_ring *ring)
 	/* With event index the flags are to be 0, and are not looked at. */
 	return write16(ring, &ring->used->flags,
 		       ring->event_idx ? 0 : VRING_USED_F_NO_NOTIFY);
+}
+
+/*
+ * Copies the chain that begins with @head to @to and on, as far as there is
+ * room before @end.  Returns where it ends; NULL: a fault.
+ */
+static __always_inline struct vfp_desc *
+copy_chain(const struct vfp_ring *ring, unsigned int head, struct vfp_desc *to,
+	   const struct vfp_desc *end)
+{
+	do {
+		if (unlikely(!vfp_copy_desc(to, ring->desc + head, false)))
+			return NULL;
+		head = to->next;
+	} while (vfp_goes_on(ring, to++) && to < end);
+	return to;
+}
+
+/*
+ * Copies entries of the avail ring from last_avail on, and the chains that they
+ * name, as far as the driver has come and there is room.  What is wrong with
+ * one that is not the first shows when it is the first.
+ */
+static noinline int read_ahead(struct vfp_ring *ring)
+{
+	u16 n = 0, at = ring->last_avail, idx = ring->avail_idx;
+	struct vfp_desc *first, *to = ring->cache->ahead, *end = to + VFP_AHEAD;
+	struct vfp_head *chain = ring->cache->heads;
+	enum vfp_fault fault = VFP_FAULT_RING_ACCESS;
+	unsigned int head;
+	__le16 raw;
+
+	if (unlikely(!access_ok(ring->desc, ring->num * sizeof(*ring->desc)) ||
+		     !user_read_access_begin(ring->avail, avail_size(ring))))
+		return vfp_fault(ring, fault);
+	if (idx == at) {
+		unsafe_get_user(raw, (__le16 __user *)&ring->avail->idx, out);
+		idx = le16_to_cpu(raw);
+		fault = VFP_FAULT_AVAIL_JUMP;
+		if (unlikely((u16)(idx - at) > ring->num))
+			goto out;
+		ring->avail_idx = idx;
+		smp_rmb();	/* the index before the entries that it covers */
+	}
+	for (; at != idx && to < end; n++, at++) {
+		fault = VFP_FAULT_RING_ACCESS;
+		unsafe_get_user(raw, avail_at(ring, at), out);
+		head = le16_to_cpu(raw);
+		fault = VFP_FAULT_HEAD;
+		if (unlikely(head >= ring->num))
+			goto out;
+		fault = VFP_FAULT_RING_ACCESS;
+		first = to;
+		to = copy_chain(ring, head, first, end);
+		if (unlikely(!to))
+			goto out;
+		*chain++ = (struct vfp_head) {
+			.id = head,
+			.first = first - ring->cache->ahead,
+			.known = to - first,
+		};
+	}
+	fault = VFP_FAULT_NONE;
+out:
+	user_read_access_end();
+	ring->ahead_pos = ring->last_avail;
+	ring->nr_ahead = n;
+	return n || !fault ? n : vfp_fault(ring, fault);
 }
 
 /**
@@ -111,49 +194,46 @@ int vfp_split_start(struct vfp_ring *ring)
  */
 int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 {
-	u16 head;
-	int err;
+	unsigned int i = (u16)(ring->last_avail - ring->ahead_pos);
+	const struct vfp_head *head;
+	int ret;
 
-	if (ring->avail_idx == ring->last_avail) {
-		err = refresh_avail(ring);
-		if (unlikely(err))
-			return err;
-		if (ring->avail_idx == ring->last_avail)
-			return 0;
+	if (i >= ring->nr_ahead) {
+		i = 0;
+		ret = read_ahead(ring);
+		if (unlikely(ret <= 0))
+			return ret;
 	}
-	err = read16(ring, &ring->avail->ring[ring->last_avail &
-					      (ring->num - 1)], &head);
-	if (unlikely(err))
-		return err;
-	if (unlikely(head >= ring->num))
-		return vfp_fault(ring, VFP_FAULT_HEAD);
-	err = vfp_chain_walk(ring, head, chain);
-	if (unlikely(err))
-		return err;
+	head = &ring->cache->heads[i];
+	ret = vfp_chain_walk(ring, head->id, &ring->cache->ahead[head->first],
+			     head->known, chain);
+	if (unlikely(ret))
+		return ret;
 	ring->last_avail++;
 	return 1;
 }
 
-static int write_used(struct vfp_ring *ring, u16 at,
-		      const struct vfp_used *used)
+/* Id and length are one word. */
+static __always_inline __le64 used_word(const struct vfp_used *used)
 {
-	struct vring_used_elem __user *to =
-		&ring->used->ring[at & (ring->num - 1)];
+	return cpu_to_le64(used->id | (u64)used->len << 32);
+}
 
-	/* Id and length are one word. */
-	if (unlikely(put_user(cpu_to_le64(used->id | (u64)used->len << 32),
-			      (__le64 __user *)to)))
-		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	return 0;
+static __always_inline __le64 __user *used_at(const struct vfp_ring *ring,
+					      u16 at)
+{
+	return (__le64 __user *)&ring->used->ring[at & (ring->num - 1)];
 }
 
 /**
  * vfp_split_push() - give chains back to the driver
  * @ring: the ring
  * @used: the chains
- * @n: how many
+ * @n: how many, at least 1
  *
- * The driver sees them at the next vfp_split_publish().
+ * The driver sees them at the next vfp_split_publish().  With IN_ORDER there
+ * is one entry for all of them, that of the last (virtio 1.3, section 2.7.9);
+ * so the others must have been filled, as far as they can be written to.
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set; then nothing has moved.
@@ -161,16 +241,27 @@ static int write_used(struct vfp_ring *ring, u16 at,
 int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
 		   unsigned int n)
 {
-	unsigned int i;
-	int err;
+	unsigned int i = ring->in_order ? n - 1 : 0;
+	u16 at = ring->next_used;
 
-	for (i = 0; i < n; i++) {
-		err = write_used(ring, ring->next_used + i, &used[i]);
-		if (unlikely(err))
-			return err;
+	/* One access is cheaper when it does not stand in a section. */
+	if (n - i == 1) {
+		if (unlikely(put_user(used_word(&used[i]), used_at(ring, at))))
+			return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+		goto done;
 	}
+	if (unlikely(!user_write_access_begin(ring->used, used_size(ring))))
+		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	for (; i < n; i++, at++)
+		unsafe_put_user(used_word(&used[i]), used_at(ring, at), fault);
+	user_write_access_end();
+done:
 	ring->next_used += n;
 	return 0;
+
+fault:
+	user_write_access_end();
+	return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 }
 
 /**

@@ -45,6 +45,13 @@
 /* Descriptors of a ring. */
 #define VFP_MAX_RING	32768
 
+/* Descriptors that are read ahead of the chains that are taken. */
+#define VFP_AHEAD	32
+
+/* Regions that translations hit last are found by these bits of an address. */
+#define VFP_HOT		64
+#define VFP_HOT_SHIFT	20
+
 /**
  * enum vfp_fault - how a ring was found to be broken
  * @VFP_FAULT_NONE:	it is not
@@ -115,6 +122,48 @@ struct vfp_used {
 };
 
 /**
+ * struct vfp_desc - a descriptor, copied once, in the host's byte order
+ * @addr:	guest-physical address of its buffer, or of a table
+ * @len:	bytes of that
+ * @flags:	VRING_DESC_F_*; packed: the two for available and used, too
+ * @next:	split: which one follows
+ * @id:		packed: what the driver knows the chain by
+ */
+struct vfp_desc {
+	u64	addr;
+	u32	len;
+	u16	flags;
+	union {
+		u16	next;
+		u16	id;
+	};
+};
+
+/**
+ * struct vfp_head - a split ring's chain that was read ahead
+ * @id:		its head
+ * @first:	where in vfp_cache.ahead its descriptors are
+ * @known:	how many of them are there; at least 1, and maybe not all
+ */
+struct vfp_head {
+	u16	id;
+	u8	first;
+	u8	known;
+};
+
+/**
+ * struct vfp_cache - what a ring remembers of what it has read
+ * @hot:	regions that translations hit last, or NULL, by VFP_HOT_SHIFT
+ * @heads:	split: the chains that were read ahead
+ * @ahead:	their descriptors, chain by chain; packed: descriptors one by one
+ */
+struct vfp_cache {
+	const struct vhost_iotlb_map	*hot[VFP_HOT];
+	struct vfp_head			heads[VFP_AHEAD];
+	struct vfp_desc			ahead[VFP_AHEAD];
+};
+
+/**
  * struct vfp_ring - the device side of one virtqueue
  * @num:	descriptors in the ring; a power of two if it is split
  * @packed:	VIRTIO_F_RING_PACKED was negotiated
@@ -126,6 +175,7 @@ struct vfp_used {
  * @device_event: packed: device area, likewise
  * @event_idx:	VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect:	VIRTIO_RING_F_INDIRECT_DESC was negotiated
+ * @in_order:	VIRTIO_F_IN_ORDER was negotiated
  * @last_avail:	next entry of the avail ring to take
  * @avail_idx:	avail->idx when it was last read; packed: how far chains were seen
  * @next_used:	next entry of the used ring to write
@@ -136,7 +186,9 @@ struct vfp_used {
  * @notify_on:	the driver was told to kick
  * @fault:	why the ring is broken
  * @mem:	the guest's memory
- * @hot:	the region that the last translation hit, or NULL
+ * @cache:	what of them both was read already; the owner of the ring gives it
+ * @ahead_pos:	where what was read ahead begins; compares with @last_avail
+ * @nr_ahead:	how much there is: chains; packed: descriptors
  *
  * Of a packed ring, what is an entry above is a position: an index into the
  * ring, and a wrap counter in the top bit.
@@ -162,6 +214,7 @@ struct vfp_ring {
 	};
 	bool				event_idx;
 	bool				indirect;
+	bool				in_order;
 
 	u16				last_avail;
 	u16				avail_idx;
@@ -174,7 +227,9 @@ struct vfp_ring {
 	enum vfp_fault			fault;
 
 	struct vhost_iotlb		*mem;
-	const struct vhost_iotlb_map	*hot;
+	struct vfp_cache		*cache;
+	u16				ahead_pos;
+	u16				nr_ahead;
 };
 
 /* memory.c: the guest's memory as regions of a process */
@@ -186,8 +241,11 @@ int vfp_read(struct vfp_ring *ring, u64 addr, void *buf, u32 len);
 
 /* chain.c: from a head to segments */
 
-int vfp_chain_walk(struct vfp_ring *ring, u16 head, struct vfp_chain *chain);
-int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, u16 flags,
+int vfp_chain_walk(struct vfp_ring *ring, u16 head,
+		   const struct vfp_desc *first, unsigned int known,
+		   struct vfp_chain *chain);
+int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head,
+			  const struct vfp_desc *first, unsigned int known,
 			  unsigned int most, struct vfp_chain *chain);
 
 /* ring_split.c: taking chains, giving them back, and who is told when */
@@ -269,6 +327,7 @@ static inline void vfp_ring_set_base(struct vfp_ring *ring, u32 base)
 {
 	ring->last_avail = base;
 	ring->avail_idx = base;
+	ring->nr_ahead = 0;
 	if (ring->packed)
 		ring->used_idx = base >> 16;
 }
@@ -290,6 +349,7 @@ static inline u32 vfp_ring_base(const struct vfp_ring *ring)
 static inline void vfp_ring_look_again(struct vfp_ring *ring)
 {
 	ring->avail_idx = ring->last_avail;
+	ring->nr_ahead = 0;
 }
 
 /* Virtio 1.3, sections 2.7 and 2.8: a power of two, or any number. */

@@ -50,6 +50,7 @@ int main(int argc, char **argv)
 	tap_run(model_tests);
 	tap_run(hostile_tests);
 	tap_run(fuzz_tests);
+	tap_run(ahead_tests);
 	tap_run(packed_tests);
 	tap_run(packed_fault_tests);
 	tap_run(packed_event_tests);

@@ -26,6 +26,7 @@ void rig_init(struct rig *rig, unsigned int num, unsigned int flags, u16 base)
 	rig->chain.iov = rig->iov;
 	rig->chain.max = VFP_MAX_SEGS;
 	rig->ring = (struct vfp_ring) {
+		.cache = &rig->cache,
 		.num = num,
 		.desc = (void *)drv->desc,
 		.avail = (void *)drv->avail,
@@ -65,6 +66,7 @@ void rig_init_packed(struct rig *rig, unsigned int num, unsigned int flags,
 	rig->chain.iov = rig->iov;
 	rig->chain.max = VFP_MAX_SEGS;
 	rig->ring = (struct vfp_ring) {
+		.cache = &rig->cache,
 		.num = num,
 		.packed = true,
 		.packed_desc = (void *)drv->ring,

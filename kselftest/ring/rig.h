@@ -27,6 +27,7 @@ struct rig {
 	struct drv		drv;
 	struct pdrv		pdrv;		/* instead of it */
 	struct vfp_ring		ring;
+	struct vfp_cache	cache;
 	struct vhost_iotlb	mem;
 	u8			*ram;
 	struct vfp_chain	chain;
@@ -63,6 +64,12 @@ static inline int rig_push(struct vfp_ring *ring, u16 id, u32 len)
 static inline void rig_unpop(struct vfp_ring *ring, unsigned int chains)
 {
 	vfp_ring_rewind(ring, vfp_ring_mark(ring) - chains);
+}
+
+/* What was read ahead counts as it was then; from now on, as it is. */
+static inline void rig_read_anew(struct rig *rig)
+{
+	rig->ring.nr_ahead = 0;
 }
 
 /* Of a packed ring: give back what was popped; see that a chain came back. */

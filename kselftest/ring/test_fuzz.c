@@ -188,7 +188,7 @@ static bool pop(struct rig *rig)
 
 	expect_eq(ret, want ? -EIO : empty ? 0 : 1);
 	expect_eq(rig->ring.fault, want);
-	expect(shim.reads <= 2 + rig->drv.num + 16 * VFP_MAX_SEGS);
+	expect(shim.reads <= 2 + rig->drv.num + 32 * VFP_MAX_SEGS + 3 * VFP_AHEAD);
 	expect_eq(shim.writes, 0);
 	faults[rig->ring.fault]++;
 	if (ret != 1)
@@ -243,8 +243,10 @@ static void try_ring(struct rig *rig)
 			call(rig);
 		if (once_in(8) && vfp_ring_notify_on(&rig->ring) < 0)
 			break;
-		if (once_in(8))
+		if (once_in(8)) {
 			any_table(rig->drv.desc, rig->drv.num, false);
+			rig_read_anew(rig);
+		}
 	}
 	call(rig);
 }

@@ -121,6 +121,7 @@ static void test_taken_back(void)
 	expect_eq(rig_pop(&rig), 1);
 	vfp_ring_rewind(&rig.ring, mark);
 	pdrv_put_flags(&rig.pdrv, 0, 0);
+	rig_read_anew(&rig);
 	expect_broken(&rig, VFP_FAULT_AVAIL_JUMP);
 
 	rig_init_packed(&rig, 4, 0, 0, true);

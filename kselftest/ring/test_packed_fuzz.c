@@ -244,9 +244,11 @@ static void try_ring(struct rig *rig)
 		if (once_in(6)) {
 			vfp_ring_rewind(&rig->ring, mark);
 			again = again + ref.slots;
-			if (once_in(4))
+			if (once_in(4)) {
 				pdrv_put_flags(&rig->pdrv, at(&rig->ring).index,
 					       rig_random(&seed));
+				rig_read_anew(rig);
+			}
 			continue;
 		}
 		in_hand += ref.slots;

@@ -12,6 +12,7 @@ extern const struct test ring_tests[];
 extern const struct test model_tests[];
 extern const struct test hostile_tests[];
 extern const struct test fuzz_tests[];
+extern const struct test ahead_tests[];
 extern const struct test packed_tests[];
 extern const struct test packed_fault_tests[];
 extern const struct test packed_event_tests[];

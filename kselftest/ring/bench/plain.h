@@ -16,6 +16,12 @@
 #undef put_user
 #undef __put_user
 #undef access_ok
+#undef user_read_access_begin
+#undef user_read_access_end
+#undef user_write_access_begin
+#undef user_write_access_end
+#undef unsafe_get_user
+#undef unsafe_put_user
 
 #define plain_get(x, from)						\
 ({									\
@@ -47,5 +53,20 @@
 #define __copy_to_user		plain_copy
 #define raw_copy_to_user	plain_copy
 #define access_ok(from, n)	((void)(from), (void)(n), true)
+
+#define user_read_access_begin	access_ok
+#define user_write_access_begin	access_ok
+#define user_read_access_end()	do { } while (0)
+#define user_write_access_end()	do { } while (0)
+
+/* The label is named, if never gone to. */
+#define plain_unsafe(access, label)					\
+do {									\
+	if (access)							\
+		goto label;						\
+} while (0)
+
+#define unsafe_get_user(x, from, label)	plain_unsafe(plain_get(x, from), label)
+#define unsafe_put_user(x, to, label)	plain_unsafe(plain_put(x, to), label)
 
 #endif

@@ -9,4 +9,12 @@
 	min_a < min_b ? min_a : min_b;		\
 })
 
+#define clamp_t(type, v, low, high)		\
+({						\
+	type clamp_v = min_t(type, v, high);	\
+	type clamp_low = (low);			\
+						\
+	clamp_v < clamp_low ? clamp_low : clamp_v; \
+})
+
 #endif

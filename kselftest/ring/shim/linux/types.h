@@ -16,6 +16,8 @@ typedef __s64 s64;
 #define __user
 #define __force
 
+#define noinline	__attribute__((__noinline__))
+
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 

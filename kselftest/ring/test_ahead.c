@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is read ahead of the chains that are taken, and what stands for many
+ * that are given back.
+ */
+#include <string.h>
+
+#include "kselftest/ring/bytes.h"
+#include "kselftest/ring/rig.h"
+#include "kselftest/ring/tests.h"
+
+#define NUM	64
+
+/* More chains than are read ahead at a time. */
+#define MANY	(VFP_AHEAD + 8)
+
+static struct rig rig;
+
+static void init(bool packed)
+{
+	tap_case("%s", packed ? "packed" : "split");
+	if (packed)
+		rig_init_packed(&rig, NUM, 0, 60, true);
+	else
+		rig_init(&rig, NUM, 0, 65530);
+}
+
+static void done(bool packed)
+{
+	if (packed)
+		rig_exit_packed(&rig);
+	else
+		rig_exit(&rig);
+}
+
+/* Chain @i: its first buffer lies at an address, and is of a length, of its own. */
+static void send(bool packed, unsigned int i, unsigned int n)
+{
+	struct drv_buf bufs[NUM];
+	unsigned int k;
+
+	for (k = 0; k < n; k++)
+		bufs[k] = (struct drv_buf) { RIG_GPA + 64 * i + k, i + 1, false };
+	if (packed)
+		expect(pdrv_send(&rig.pdrv, bufs, n, i));
+	else
+		expect(drv_send(&rig.drv, bufs, n) >= 0);
+}
+
+static void expect_chain(unsigned int i, unsigned int n)
+{
+	unsigned int k;
+
+	expect_eq(rig_pop(&rig), 1);
+	expect_eq(rig.chain.nr_out, n);
+	for (k = 0; k < n && !tap_failed(); k++) {
+		expect_eq(rig.iov[k].iov_base, rig.ram + 64 * i + k);
+		expect_eq(rig.iov[k].iov_len, i + 1);
+	}
+}
+
+/* Nothing but the addresses, so that chains stay what they were else. */
+static void overwrite(bool packed)
+{
+	u8 *desc = packed ? rig.pdrv.ring : rig.drv.desc;
+	unsigned int i;
+
+	for (i = 0; i < NUM; i++)
+		put64(desc + 16 * i, RIG_GPA + 64 * 200);
+}
+
+static void test_as_read(void)
+{
+	unsigned int i, packed;
+
+	for (packed = 0; packed < 2; packed++) {
+		init(packed);
+		for (i = 0; i < MANY; i++)
+			send(packed, i, 1);
+		expect_chain(0, 1);
+		overwrite(packed);
+		for (i = 1; i < VFP_AHEAD; i++) {
+			expect_chain(i, 1);
+			expect_eq(shim.reads, 0);
+		}
+		expect_eq(rig_pop(&rig), 1);
+		expect_eq(rig.iov[0].iov_base, rig.ram + 64 * 200);
+		done(packed);
+	}
+}
+
+static void forget_by_start(void)
+{
+	expect_eq(vfp_ring_start(&rig.ring), 0);
+}
+
+static void forget_by_base(void)
+{
+	vfp_ring_set_base(&rig.ring, vfp_ring_base(&rig.ring));
+}
+
+static void forget_by_looking_again(void)
+{
+	vfp_ring_look_again(&rig.ring);
+}
+
+static void test_forgotten(void)
+{
+	static void (*const ways[])(void) = {
+		forget_by_start, forget_by_base, forget_by_looking_again,
+	};
+	unsigned int i, way, packed;
+
+	for (packed = 0; packed < 2; packed++) {
+		for (way = 0; way < 3; way++) {
+			init(packed);
+			for (i = 0; i < 3; i++)
+				send(packed, i, 1);
+			expect_chain(0, 1);
+			overwrite(packed);
+			ways[way]();
+			expect_eq(rig_pop(&rig), 1);
+			expect_eq(rig.iov[0].iov_base, rig.ram + 64 * 200);
+			done(packed);
+		}
+	}
+}
+
+static void expect_broken(enum vfp_fault fault)
+{
+	expect_eq(rig_pop(&rig), -EIO);
+	expect_eq(rig.ring.fault, fault);
+}
+
+/* Chains before the one that is wrong are taken all the same. */
+static void test_wrong_later(void)
+{
+	u8 *ring;
+
+	init(false);
+	send(false, 0, 1);
+	send(false, 1, 1);
+	rig_offer(&rig, NUM);
+	expect_chain(0, 1);
+	expect_chain(1, 1);
+	expect_broken(VFP_FAULT_HEAD);
+	done(false);
+
+	init(false);
+	send(false, 0, 1);
+	send(false, 1, 1);
+	/* The driver's first head is descriptor 0, as is to be seen here. */
+	shim_unmap(rig.drv.desc);
+	shim_map(rig.drv.desc, 16);
+	expect_chain(0, 1);
+	expect_broken(VFP_FAULT_RING_ACCESS);
+	shim_unmap(rig.drv.desc);
+	shim_map(rig.drv.desc, drv_desc_size(NUM));
+	done(false);
+
+	init(true);
+	send(true, 0, 1);
+	send(true, 1, 1);
+	send(true, 2, 1);
+	ring = rig.pdrv.ring;
+	shim_unmap(ring);
+	shim_map(ring + 16 * 60, 2 * 16);
+	expect_chain(0, 1);
+	expect_chain(1, 1);
+	expect_broken(VFP_FAULT_RING_ACCESS);
+	shim_unmap(ring + 16 * 60);
+	shim_map(ring, pdrv_ring_size(NUM));
+	done(true);
+}
+
+/* A chain of which some is read ahead, none, or all, wherever it begins. */
+static void test_cut(void)
+{
+	unsigned int before, n, i, packed;
+
+	for (packed = 0; packed < 2; packed++) {
+		for (before = 0; before <= VFP_AHEAD; before++) {
+			for (n = 1; n <= NUM - before; n += 1 + n / 3) {
+				init(packed);
+				tap_case("%u chains, then one of %u, packed %u",
+					 before, n, packed);
+				for (i = 0; i < before; i++)
+					send(packed, i, 1);
+				send(packed, before, n);
+				for (i = 0; i < before; i++)
+					expect_chain(i, 1);
+				expect_chain(before, n);
+				expect_eq(rig_pop(&rig), 0);
+				done(packed);
+			}
+		}
+	}
+}
+
+/* Pops so many and gives them all back at once; the last one with a length. */
+static void give_back(unsigned int n)
+{
+	struct vfp_used used[NUM];
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		expect_eq(rig_pop(&rig), 1);
+		used[i] = (struct vfp_used) {
+			.id = rig.chain.id,
+			.slots = rig.chain.slots,
+			.len = i == n - 1 ? 77 : 1,
+		};
+	}
+	shim_forget();
+	expect_eq(vfp_ring_push(&rig.ring, used, n), 0);
+	expect_eq(shim.writes, 1);
+	expect_eq(vfp_ring_publish(&rig.ring), 1);
+	expect_eq(shim.writes, 2);
+}
+
+/*
+ * Virtio 1.3, section 2.7.9: one entry, with the id of the last chain, and the
+ * index goes on by as many as there were.
+ */
+static void test_order_split(void)
+{
+	unsigned int i, n, sent = 0;
+	u8 *entry;
+	u32 id;
+
+	init(false);
+	rig.ring.in_order = true;
+	for (n = 1; n <= 20; n++) {
+		u16 at = rig.ring.used_idx;
+
+		tap_case("%u chains", n);
+		for (i = 0; i < n; i++)
+			send(false, sent++ % 8, 1);
+		give_back(n);
+		expect_eq(drv_used_idx(&rig.drv), (u16)(at + n));
+		entry = rig.drv.used + 4 + 8 * (at % NUM);
+		id = get32(entry);
+		expect_eq(id, rig.chain.id);
+		expect_eq(get32(entry + 4), 77);
+		/* All of them are free again. */
+		rig.drv.seen = at + n;
+		rig.drv.nr_free += n;
+	}
+	done(false);
+}
+
+/* Section 2.8.9: one descriptor, where the first chain began. */
+static void test_order_packed(void)
+{
+	unsigned int i, n, last = 0;
+	u16 pos, id, flags;
+
+	init(true);
+	rig.ring.in_order = true;
+	for (n = 1; n <= 20; n++) {
+		tap_case("%u chains", n);
+		pos = rig.ring.used_idx;
+		for (i = 0; i < n; i++)
+			send(true, i, 1 + i % 3);
+		last = n - 1;
+		give_back(n);
+		id = get16(rig.pdrv.ring + 16 * (pos & 0x7fff) + 12);
+		flags = pdrv_flags(&rig.pdrv, pos & 0x7fff);
+		expect_eq(id, last);
+		expect_eq(get32(rig.pdrv.ring + 16 * (pos & 0x7fff) + 8), 77);
+		expect_eq(!!(flags & PDRV_F_USED), pos >> 15);
+		expect_eq(!!(flags & PDRV_F_AVAIL), pos >> 15);
+		expect_eq(rig.ring.used_idx, rig.ring.last_avail);
+		rig.pdrv.nr_free = NUM;
+	}
+	done(true);
+}
+
+const struct test ahead_tests[] = {
+	{ "what was read ahead counts as it was read", test_as_read, NULL },
+	{ "start, a base and look_again forget what was read ahead",
+		test_forgotten, NULL },
+	{ "what is wrong further on shows when its turn comes",
+		test_wrong_later, NULL },
+	{ "chains are whole, however much of them is read ahead", test_cut, NULL },
+	{ "in order: one used entry stands for many chains",
+		test_order_split, NULL },
+	{ "in order, packed: one used descriptor stands for many chains",
+		test_order_packed, NULL },
+	{ },
+};

@@ -13,6 +13,7 @@ extern const struct test model_tests[];
 extern const struct test hostile_tests[];
 extern const struct test fuzz_tests[];
 extern const struct test ahead_tests[];
+extern const struct test corpus_tests[];
 extern const struct test packed_tests[];
 extern const struct test packed_fault_tests[];
 extern const struct test packed_event_tests[];
@@ -22,5 +23,8 @@ extern const struct test packed_fuzz_tests[];
 /* Set by the command line: how many rings are tried, and which. */
 extern unsigned long fuzz_rings;
 extern unsigned long long fuzz_seed;
+
+/* A file of inputs that the fuzzer has found, a line in hex each. */
+extern const char *fuzz_corpus;
 
 #endif

@@ -252,10 +252,11 @@ int vfp_chain_walk(struct vfp_ring *ring, u16 head,
 	}
 }
 
-/* Descriptor @i of a packed ring, and some of those behind it. */
-static noinline int read_packed(struct vfp_ring *ring, unsigned int i, struct run *run)
+/* Descriptor @i of a packed ring, and some of those behind it, @most in all. */
+static noinline int read_packed(struct vfp_ring *ring, unsigned int i,
+				unsigned int most, struct run *run)
 {
-	unsigned int n = min_t(unsigned int, ring->num - i, RUN);
+	unsigned int n = min3(ring->num - i, most, (unsigned int)RUN);
 
 	run->at = 0;
 	run->n = copy_run(ring->packed_desc + i, n, true, run);
@@ -308,7 +309,8 @@ int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head,
 			desc++;
 			continue;
 		}
-		if (run.at == run.n && read_packed(ring, i, &run))
+		if (run.at == run.n &&
+		    read_packed(ring, i, most - chain->slots, &run))
 			return -EIO;
 		desc = &run.desc[run.at++];
 	}

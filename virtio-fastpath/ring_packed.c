@@ -80,7 +80,7 @@ static __always_inline u16 avail_flags(u16 pos)
 	return pos & POS_WRAP ? DESC_AVAIL : DESC_USED;
 }
 
-static __always_inline bool is_avail(u16 flags, u16 pos)
+static bool is_avail(u16 flags, u16 pos)
 {
 	return (flags & (DESC_AVAIL | DESC_USED)) == avail_flags(pos);
 }
@@ -167,21 +167,23 @@ fault:
 }
 
 /*
- * The flags of descriptors from @pos on, as long as these are available.
- * Returns how many; @fault is set if it ends where there is no memory.
+ * The flags of descriptors from @from on, as long as they are @avail: available
+ * in their lap.  Returns how many; @fault is set if memory ends there.
  */
-static __always_inline unsigned int copy_flags(const struct vfp_ring *ring,
-					       u16 pos, unsigned int most,
-					       struct vfp_desc *to, bool *fault)
+static __always_inline unsigned int
+copy_flags(const struct vring_packed_desc __user *from, unsigned int most,
+	   u16 avail, struct vfp_desc *to, bool *fault)
 {
-	unsigned int n = 0;
+	unsigned int n;
+	u16 flags;
 	__le16 raw;
 
-	for (; n < most; n++, pos = ahead(ring, pos, 1)) {
-		unsafe_get_user(raw, &desc_at(ring, pos)->flags, unreadable);
-		if (!is_avail(le16_to_cpu(raw), pos))
-			return n;
-		to[n].flags = le16_to_cpu(raw);
+	for (n = 0; n < most; n++) {
+		unsafe_get_user(raw, &from[n].flags, unreadable);
+		flags = le16_to_cpu(raw);
+		if ((flags & (DESC_AVAIL | DESC_USED)) != avail)
+			break;
+		to[n].flags = flags;
 	}
 	return n;
 
@@ -191,26 +193,28 @@ unreadable:
 }
 
 /*
- * Copies descriptors from last_avail on, as far as they are available and at
- * most so many.  What can't be read shows when it is the first.
- * Returns how many, or -EIO with the ring's fault set.
+ * Copies descriptors from last_avail on, as far as they are available, at most
+ * so many and not beyond the ring's end.  What can't be read shows when it is
+ * the first.  Returns how many, or -EIO with the ring's fault set.
  */
 static noinline int read_ahead(struct vfp_ring *ring, unsigned int most)
 {
 	u16 pos = ring->last_avail;
+	const struct vring_packed_desc __user *from = desc_at(ring, pos);
 	struct vfp_desc *to = ring->cache->ahead;
 	unsigned int n, i = 0;
 	bool fault = false;
 
+	most = min_t(unsigned int, most, ring->num - (pos & POS_INDEX));
 	ring->ahead_pos = pos;
 	ring->nr_ahead = 0;
 	if (unlikely(!user_read_access_begin(ring->packed_desc,
 					     ring_size(ring))))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	n = copy_flags(ring, pos, most, to, &fault);
+	n = copy_flags(from, most, avail_flags(pos), to, &fault);
 	smp_rmb();	/* the flags before the rest of what they cover */
-	for (; i < n; i++, pos = ahead(ring, pos, 1)) {
-		if (unlikely(!copy_rest(to + i, desc_at(ring, pos)))) {
+	for (; i < n; i++) {
+		if (unlikely(!copy_rest(to + i, from + i))) {
 			fault = true;
 			break;
 		}
@@ -244,7 +248,8 @@ int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 {
 	u16 pos = ring->last_avail;
 	unsigned int most = ring->num - distance(ring, ring->next_used, pos);
-	unsigned int slot = distance(ring, ring->ahead_pos, pos);
+	/* All that was read ahead is of one lap. */
+	unsigned int slot = (u16)(pos - ring->ahead_pos);
 	int ret;
 
 	if (slot >= ring->nr_ahead) {
@@ -262,7 +267,8 @@ int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 	if (unlikely(ret))
 		return ret;
 	ring->last_avail = ahead(ring, pos, chain->slots);
-	if (distance(ring, pos, ring->avail_idx) < chain->slots)
+	if (pos == ring->avail_idx ||
+	    distance(ring, pos, ring->avail_idx) < chain->slots)
 		ring->avail_idx = ring->last_avail;
 	return 1;
 }

@@ -16,13 +16,20 @@
 
 static struct rig rig;
 
-static void init(bool packed)
+/* A packed ring: from descriptor @index on. */
+static void init_at(bool packed, unsigned int index)
 {
 	tap_case("%s", packed ? "packed" : "split");
 	if (packed)
-		rig_init_packed(&rig, NUM, 0, 60, true);
+		rig_init_packed(&rig, NUM, 0, index, true);
 	else
 		rig_init(&rig, NUM, 0, 65530);
+}
+
+/* Over the end of the ring. */
+static void init(bool packed)
+{
+	init_at(packed, 60);
 }
 
 static void done(bool packed)
@@ -74,7 +81,7 @@ static void test_as_read(void)
 	unsigned int i, packed;
 
 	for (packed = 0; packed < 2; packed++) {
-		init(packed);
+		init_at(packed, 0);
 		for (i = 0; i < MANY; i++)
 			send(packed, i, 1);
 		expect_chain(0, 1);

@@ -20,14 +20,16 @@ struct bench_region {
 };
 
 /**
- * struct bench_ring - a split ring with event index and indirect tables
- * @desc:	descriptor table
+ * struct bench_ring - a ring with event index and indirect tables
+ * @num:	descriptors
+ * @desc:	descriptor table; packed: descriptor ring
  * @avail:	driver area
  * @used:	device area
  * @regions:	the guest's memory
  * @nr_regions:	how many there are
  */
 struct bench_ring {
+	unsigned int			num;
 	void				*desc;
 	void				*avail;
 	void				*used;
@@ -43,6 +45,7 @@ typedef void (*bench_see)(unsigned int head, const struct iovec *out,
 /**
  * struct bench_contender - one implementation of the device side
  * @name:	as it stands in the tables
+ * @packed:	its ring is a packed one
  * @start:	take up a ring that was never used; 0 if well
  * @drain:	take so many chains, give each back with bench_used_len() as
  *		its length, and publish and decide on calling the driver once
@@ -50,12 +53,14 @@ typedef void (*bench_see)(unsigned int head, const struct iovec *out,
  */
 struct bench_contender {
 	const char	*name;
+	_Bool		packed;
 	int		(*start)(const struct bench_ring *ring);
 	int		(*drain)(unsigned int chains, unsigned int batch,
 				 bench_see see);
 };
 
 extern const struct bench_contender bench_twin;
+extern const struct bench_contender bench_packed;
 extern const struct bench_contender bench_vringh;
 extern const struct bench_contender bench_vhost;
 

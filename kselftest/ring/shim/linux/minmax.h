@@ -9,6 +9,9 @@
 	min_a < min_b ? min_a : min_b;		\
 })
 
+#define min3(a, b, c)				\
+	min_t(__typeof__(a), min_t(__typeof__(a), a, b), c)
+
 #define clamp_t(type, v, low, high)		\
 ({						\
 	type clamp_v = min_t(type, v, high);	\

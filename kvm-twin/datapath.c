@@ -100,10 +100,15 @@ static int transmit(struct ktwin_vq *vq, const struct vfp_chain *chain)
 	return vq->port->ops->xmit(vq->port, &frame);
 }
 
-/* @done: chains of this batch that are to be given back. */
+/* Chains in vq->heads that are to be given back, and where each was taken. */
+struct batch {
+	unsigned int	n;
+	u16		marks[KTWIN_PUBLISH_CHAINS];
+};
+
 static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 				    struct ktwin_share *share,
-				    unsigned int *done)
+				    struct batch *batch)
 {
 	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
 	u16 mark = vfp_ring_mark(&vq->ring);
@@ -128,10 +133,11 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	else
 		ktwin_account(vq, chain.out_len, ret);
 	ktwin_share_use(share, chain.out_len);
-	vq->heads[(*done)++] = (struct vfp_used) {
+	vq->heads[batch->n] = (struct vfp_used) {
 		.id = chain.id,
 		.slots = chain.slots,
 	};
+	batch->marks[batch->n++] = mark;
 	return KTWIN_GO_ON;
 }
 
@@ -145,23 +151,39 @@ static void flush(struct ktwin_vq *vq)
 	ktwin_add(vq, PACKETS, -(u64)refused);
 }
 
+/*
+ * All at once, or else as many as can be: the others are sent once more, should
+ * the queue be started again; but not lost.
+ */
+static int give_back(struct ktwin_vq *vq, const struct batch *batch)
+{
+	unsigned int i;
+
+	if (!batch->n || !vfp_ring_push(&vq->ring, vq->heads, batch->n))
+		return 0;
+	for (i = 0; i < batch->n; i++)
+		if (vfp_ring_push(&vq->ring, &vq->heads[i], 1))
+			break;
+	if (i < batch->n)
+		vfp_ring_rewind(&vq->ring, batch->marks[i]);
+	return -EIO;
+}
+
 /* Frames first, then the chains that they came in, then the call. */
 static enum ktwin_verdict send_batch(struct ktwin_vq *vq,
 				     struct ktwin_share *share)
 {
 	enum ktwin_verdict verdict = KTWIN_GO_ON;
-	u16 mark = vfp_ring_mark(&vq->ring);
-	unsigned int i, done = 0;
+	struct batch batch;
+	unsigned int i;
 
+	batch.n = 0;
 	for (i = 0; i < KTWIN_PUBLISH_CHAINS && verdict == KTWIN_GO_ON &&
 	     !ktwin_share_done(share); i++)
-		verdict = send_next(vq, share, &done);
+		verdict = send_next(vq, share, &batch);
 	flush(vq);
-	/* What can't be given back is sent once more, but not lost. */
-	if (unlikely(done && vfp_ring_push(&vq->ring, vq->heads, done))) {
-		vfp_ring_rewind(&vq->ring, mark);
-		return KTWIN_BROKEN;
-	}
+	if (unlikely(give_back(vq, &batch)))
+		verdict = KTWIN_BROKEN;
 	return ktwin_publish(vq) ? KTWIN_BROKEN : verdict;
 }
 

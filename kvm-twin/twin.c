@@ -269,7 +269,9 @@ int ktwin_set_features(struct ktwin *twin, u64 features)
 		vq->ring.packed = features & BIT_ULL(VIRTIO_F_RING_PACKED);
 		vq->ring.event_idx = features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 		vq->ring.indirect = features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
-		vq->ring.in_order = features & BIT_ULL(VIRTIO_F_IN_ORDER);
+		/* There are drivers that want a length for each RX buffer. */
+		vq->ring.in_order = i == KTWIN_VQ_TX &&
+				    features & BIT_ULL(VIRTIO_F_IN_ORDER);
 		mutex_unlock(&vq->lock);
 	}
 	return 0;

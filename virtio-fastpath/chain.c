@@ -9,7 +9,9 @@
  * may have segments, for empty descriptors cost time, too.
  *
  * Descriptors are copied some at a time, as each access to user memory has its
- * price; those that turn out not to belong to the chain are not looked at.
+ * price; those that turn out not to belong to the chain are not looked at.  What
+ * a guest has written and indexes memory here is masked, besides being checked:
+ * a processor that guesses the check's outcome must not read what lies beyond.
  */
 #include <linux/errno.h>
 #include <linux/minmax.h>
@@ -142,7 +144,7 @@ static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
 			if (unlikely(err))
 				return err;
 		}
-		desc = &run.desc[i - run.first];
+		desc = &run.desc[(i - run.first) % RUN];
 		if (ring->packed)
 			make_linear(desc, i, all);
 		if (unlikely(desc->flags & VRING_DESC_F_INDIRECT))
@@ -198,7 +200,8 @@ static noinline int read_split(struct vfp_ring *ring, unsigned int i, struct run
 	do {
 		if (unlikely(!vfp_copy_desc(to + n, ring->desc + i, false)))
 			break;
-		i = to[n].next;
+		/* Checked below; masked, for processors that run ahead of that. */
+		i = to[n].next & (ring->num - 1);
 	} while (vfp_goes_on(ring, to + n++) && n < RUN);
 	user_read_access_end();
 	run->n = n;
@@ -246,7 +249,8 @@ int vfp_chain_walk(struct vfp_ring *ring, u16 head,
 			desc++;
 			continue;
 		}
-		if (run.at == run.n && read_split(ring, desc->next, &run))
+		if (run.at == run.n &&
+		    read_split(ring, desc->next & (ring->num - 1), &run))
 			return -EIO;
 		desc = &run.desc[run.at++];
 	}

@@ -146,50 +146,34 @@ int vfp_packed_start(struct vfp_ring *ring)
 	return write_event(ring, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
 }
 
-/* What is read after the flags, which are not read again.  False: a fault. */
-static __always_inline bool copy_rest(struct vfp_desc *to,
-				      const struct vring_packed_desc __user *from)
+/*
+ * Copies a descriptor if it is @avail: available in this lap.  1 if it is, 0 if
+ * not, -EFAULT.  A chain's first flags cover its other descriptors, flags and
+ * all, so that the barrier stands behind each.
+ */
+static __always_inline int
+copy_available(struct vfp_desc *to, const struct vring_packed_desc __user *from,
+	       u16 avail)
 {
 	__le64 addr;
 	__le32 len;
-	__le16 id;
+	__le16 id, flags;
 
+	unsafe_get_user(flags, &from->flags, fault);
+	to->flags = le16_to_cpu(flags);
+	if ((to->flags & (DESC_AVAIL | DESC_USED)) != avail)
+		return 0;
+	smp_rmb();	/* the flags before the rest of what they cover */
 	unsafe_get_user(addr, &from->addr, fault);
 	unsafe_get_user(len, &from->len, fault);
 	unsafe_get_user(id, &from->id, fault);
 	to->addr = le64_to_cpu(addr);
 	to->len = le32_to_cpu(len);
 	to->id = le16_to_cpu(id);
-	return true;
+	return 1;
 
 fault:
-	return false;
-}
-
-/*
- * The flags of descriptors from @from on, as long as they are @avail: available
- * in their lap.  Returns how many; @fault is set if memory ends there.
- */
-static __always_inline unsigned int
-copy_flags(const struct vring_packed_desc __user *from, unsigned int most,
-	   u16 avail, struct vfp_desc *to, bool *fault)
-{
-	unsigned int n;
-	u16 flags;
-	__le16 raw;
-
-	for (n = 0; n < most; n++) {
-		unsafe_get_user(raw, &from[n].flags, unreadable);
-		flags = le16_to_cpu(raw);
-		if ((flags & (DESC_AVAIL | DESC_USED)) != avail)
-			break;
-		to[n].flags = flags;
-	}
-	return n;
-
-unreadable:
-	*fault = true;
-	return n;
+	return -EFAULT;
 }
 
 /*
@@ -199,11 +183,11 @@ unreadable:
  */
 static noinline int read_ahead(struct vfp_ring *ring, unsigned int most)
 {
-	u16 pos = ring->last_avail;
+	u16 pos = ring->last_avail, avail = avail_flags(pos);
 	const struct vring_packed_desc __user *from = desc_at(ring, pos);
 	struct vfp_desc *to = ring->cache->ahead;
-	unsigned int n, i = 0;
-	bool fault = false;
+	unsigned int n = 0;
+	int got = 0;
 
 	most = min_t(unsigned int, most, ring->num - (pos & POS_INDEX));
 	ring->ahead_pos = pos;
@@ -211,19 +195,16 @@ static noinline int read_ahead(struct vfp_ring *ring, unsigned int most)
 	if (unlikely(!user_read_access_begin(ring->packed_desc,
 					     ring_size(ring))))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	n = copy_flags(from, most, avail_flags(pos), to, &fault);
-	smp_rmb();	/* the flags before the rest of what they cover */
-	for (; i < n; i++) {
-		if (unlikely(!copy_rest(to + i, from + i))) {
-			fault = true;
+	for (; n < most; n++) {
+		got = copy_available(to + n, from + n, avail);
+		if (got <= 0)
 			break;
-		}
 	}
 	user_read_access_end();
-	if (unlikely(fault && !i))
+	if (unlikely(got < 0 && !n))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	ring->nr_ahead = i;
-	return i;
+	ring->nr_ahead = n;
+	return n;
 }
 
 /* No chain where one may be. */

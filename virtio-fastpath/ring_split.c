@@ -49,6 +49,10 @@ static int refresh_avail(struct vfp_ring *ring)
 		return -EIO;
 	if (unlikely((u16)(idx - ring->last_avail) > ring->num))
 		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+	/* An index that was set back: what was read ahead is not offered now. */
+	if (unlikely((u16)(idx - ring->last_avail) <
+		     (u16)(ring->avail_idx - ring->last_avail)))
+		ring->nr_ahead = 0;
 	ring->avail_idx = idx;
 	smp_rmb();	/* the index before the entries that it covers */
 	return 0;
@@ -126,7 +130,7 @@ copy_chain(const struct vfp_ring *ring, unsigned int head, struct vfp_desc *to,
 	do {
 		if (unlikely(!vfp_copy_desc(to, ring->desc + head, false)))
 			return NULL;
-		head = to->next;
+		head = to->next & (ring->num - 1);
 	} while (vfp_goes_on(ring, to++) && to < end);
 	return to;
 }
@@ -151,12 +155,12 @@ static noinline int read_ahead(struct vfp_ring *ring)
 	if (idx == at) {
 		unsafe_get_user(raw, (__le16 __user *)&ring->avail->idx, out);
 		idx = le16_to_cpu(raw);
-		fault = VFP_FAULT_AVAIL_JUMP;
-		if (unlikely((u16)(idx - at) > ring->num))
-			goto out;
-		ring->avail_idx = idx;
 		smp_rmb();	/* the index before the entries that it covers */
 	}
+	fault = VFP_FAULT_AVAIL_JUMP;
+	if (unlikely((u16)(idx - at) > ring->num))
+		goto out;
+	ring->avail_idx = idx;
 	for (; at != idx && to < end; n++, at++) {
 		fault = VFP_FAULT_RING_ACCESS;
 		unsafe_get_user(raw, avail_at(ring, at), out);
@@ -166,7 +170,8 @@ static noinline int read_ahead(struct vfp_ring *ring)
 			goto out;
 		fault = VFP_FAULT_RING_ACCESS;
 		first = to;
-		to = copy_chain(ring, head, first, end);
+		/* Masked as it was checked, see chain.c. */
+		to = copy_chain(ring, head & (ring->num - 1), first, end);
 		if (unlikely(!to))
 			goto out;
 		*chain++ = (struct vfp_head) {

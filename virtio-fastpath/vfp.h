@@ -175,7 +175,8 @@ struct vfp_cache {
  * @device_event: packed: device area, likewise
  * @event_idx:	VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect:	VIRTIO_RING_F_INDIRECT_DESC was negotiated
- * @in_order:	VIRTIO_F_IN_ORDER was negotiated
+ * @in_order:	VIRTIO_F_IN_ORDER was negotiated, and one used entry may stand for
+ *		all the chains of a push
  * @last_avail:	next entry of the avail ring to take
  * @avail_idx:	avail->idx when it was last read; packed: how far chains were seen
  * @next_used:	next entry of the used ring to write

@@ -139,6 +139,26 @@ static void expect_broken(enum vfp_fault fault)
 	expect_eq(rig.ring.fault, fault);
 }
 
+/* What the index does not cover any more is not taken, though it was read. */
+static void test_set_back(void)
+{
+	unsigned int i;
+
+	init(false);
+	for (i = 0; i < 3; i++)
+		send(false, i, 1);
+	expect_chain(0, 1);
+	drv_put_idx(&rig.drv, rig.ring.last_avail);
+	expect_eq(vfp_ring_notify_on(&rig.ring), 0);
+	expect_eq(rig_pop(&rig), 0);
+	drv_publish(&rig.drv);
+	expect_eq(vfp_ring_notify_on(&rig.ring), 1);
+	expect_chain(1, 1);
+	expect_chain(2, 1);
+	expect_eq(rig_pop(&rig), 0);
+	done(false);
+}
+
 /* Chains before the one that is wrong are taken all the same. */
 static void test_wrong_later(void)
 {
@@ -287,6 +307,8 @@ const struct test ahead_tests[] = {
 	{ "what was read ahead counts as it was read", test_as_read, NULL },
 	{ "start, a base and look_again forget what was read ahead",
 		test_forgotten, NULL },
+	{ "chains that an index set back takes away are not taken",
+		test_set_back, NULL },
 	{ "what is wrong further on shows when its turn comes",
 		test_wrong_later, NULL },
 	{ "chains are whole, however much of them is read ahead", test_cut, NULL },

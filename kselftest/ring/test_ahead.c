@@ -200,6 +200,113 @@ static void test_wrong_later(void)
 	done(true);
 }
 
+/* A long chain that leaves what is mapped, behind what was read ahead of it. */
+static void test_long_unreachable(void)
+{
+	const unsigned int mapped = VFP_AHEAD + 3;
+	unsigned int packed;
+	void *ring;
+
+	for (packed = 0; packed < 2; packed++) {
+		init_at(packed, 0);
+		send(packed, 0, VFP_AHEAD + 8);
+		ring = packed ? rig.pdrv.ring : rig.drv.desc;
+		shim_unmap(ring);
+		shim_map(ring, 16 * mapped);
+		expect_broken(VFP_FAULT_RING_ACCESS);
+		expect_eq(rig.chain.slots, mapped);
+		shim_unmap(ring);
+		shim_map(ring, 16 * NUM);
+		done(packed);
+	}
+}
+
+/* A table's region may have holes; what the chain leaves out may be one. */
+static void test_table_unreachable(void)
+{
+	const unsigned int mapped = 4;
+	struct drv_buf buf = { RIG_GPA, 1, false };
+	unsigned int n, i;
+
+	for (n = 1; n <= 8; n++) {
+		init(false);
+		tap_case("%u of 8 descriptors", n);
+		rig.ring.indirect = true;
+		for (i = 0; i < 8; i++)
+			rig_table(&rig, i, RIG_GPA, 1,
+				  i < n - 1 ? DRV_F_NEXT : 0, i + 1);
+		/* So that the region is known. */
+		drv_send(&rig.drv, &buf, 1);
+		expect_eq(rig_pop(&rig), 1);
+		shim_unmap(rig.ram);
+		shim_map(rig.ram, RIG_TABLE + 16 * mapped);
+		rig_desc(&rig, 1, RIG_GPA + RIG_TABLE, 8 * 16, DRV_F_INDIRECT, 0);
+		rig_offer(&rig, 1);
+		expect_eq(rig_pop(&rig), n <= mapped ? 1 : -EIO);
+		expect_eq(rig.ring.fault,
+			  n <= mapped ? VFP_FAULT_NONE : VFP_FAULT_ADDRESS);
+		shim_unmap(rig.ram);
+		shim_map(rig.ram, RIG_RAM);
+		done(false);
+	}
+}
+
+/* Many used entries of which the last can't be written: none has moved. */
+static void test_push_unreachable(void)
+{
+	struct vfp_used used[2] = { { .slots = 1 }, { .slots = 1 } };
+	unsigned int packed, i;
+	void *ring;
+
+	for (packed = 0; packed < 2; packed++) {
+		init_at(packed, 0);
+		for (i = 0; i < 2; i++) {
+			send(packed, i, 1);
+			expect_chain(i, 1);
+			used[i].id = rig.chain.id;
+		}
+		ring = packed ? rig.pdrv.ring : rig.drv.used;
+		shim_unmap(ring);
+		/* Split: entries 65530 and 65531 of 64, behind flags and index. */
+		shim_map(ring, packed ? 16 : 4 + 8 * (65531 % NUM));
+		expect_eq(vfp_ring_push(&rig.ring, used, 2), -EIO);
+		expect_eq(rig.ring.fault, VFP_FAULT_RING_ACCESS);
+		expect_eq(vfp_ring_publish(&rig.ring), 0);
+		shim_unmap(ring);
+		shim_map(ring, packed ? pdrv_ring_size(NUM) : drv_used_size(NUM));
+		done(packed);
+	}
+}
+
+/* Addresses that can be no process's. */
+static void test_not_user(void)
+{
+	struct vfp_used used[2] = { { .slots = 1 }, { .slots = 1 } };
+	void *nowhere = (void *)(1UL << 62);
+	struct vfp_ring sound;
+	unsigned int packed;
+
+	for (packed = 0; packed < 2; packed++) {
+		init_at(packed, 0);
+		send(packed, 0, VFP_AHEAD + 2);
+		sound = rig.ring;
+		rig.ring.desc = nowhere;
+		expect_broken(VFP_FAULT_RING_ACCESS);
+		rig.ring = sound;
+		if (!packed) {
+			rig.ring.avail = nowhere;
+			expect_broken(VFP_FAULT_RING_ACCESS);
+			rig.ring = sound;
+			rig.ring.used = nowhere;
+		} else {
+			rig.ring.packed_desc = nowhere;
+		}
+		expect_eq(vfp_ring_push(&rig.ring, used, 2), -EIO);
+		expect_eq(rig.ring.fault, VFP_FAULT_RING_ACCESS);
+		done(packed);
+	}
+}
+
 /* A chain of which some is read ahead, none, or all, wherever it begins. */
 static void test_cut(void)
 {
@@ -311,6 +418,14 @@ const struct test ahead_tests[] = {
 		test_set_back, NULL },
 	{ "what is wrong further on shows when its turn comes",
 		test_wrong_later, NULL },
+	{ "a long chain that can't be read to its end is a fault",
+		test_long_unreachable, NULL },
+	{ "of a table, what the chain leaves out need not be there",
+		test_table_unreachable, NULL },
+	{ "many used entries that can't all be written: nothing has moved",
+		test_push_unreachable, NULL },
+	{ "addresses that are no process's are refused at each access",
+		test_not_user, NULL },
 	{ "chains are whole, however much of them is read ahead", test_cut, NULL },
 	{ "in order: one used entry stands for many chains",
 		test_order_split, NULL },

@@ -383,7 +383,7 @@ static void test_order_split(void)
 	done(false);
 }
 
-/* Section 2.8.9: one descriptor, where the first chain began. */
+/* Section 2.8.8: one descriptor, where the first chain began. */
 static void test_order_packed(void)
 {
 	unsigned int i, n, last = 0;

@@ -209,7 +209,8 @@ int ktwin_reset_owner(struct ktwin *twin)
  *
  * The offload features are between the VMM, the tap and the guest: they pass
  * through in the virtio-net header and need no bit from us.  Chains are given
- * back in the order in which they came, whether that was negotiated or not.
+ * back in the order in which they came, whether that was negotiated or not.  To
+ * reset a ring the VMM stops it, which needs nothing more from us.
  *
  * Context: any.
  * Return: feature bits of virtio and of vhost.
@@ -222,6 +223,7 @@ u64 ktwin_features(void)
 	       BIT_ULL(VIRTIO_F_VERSION_1) |
 	       BIT_ULL(VIRTIO_F_RING_PACKED) |
 	       BIT_ULL(VIRTIO_F_IN_ORDER) |
+	       BIT_ULL(VIRTIO_F_RING_RESET) |
 	       BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
 	       BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR);
 }

@@ -20,7 +20,7 @@ import time
 
 from host import DEVICE, EmulatorError, Error, OUT, wait_until
 from net import answered
-from stuck import describe
+from stuck import describe, is_not_ours
 
 # An emulated SVM leaves the type of the last exception in EXITINTINFO, and KVM
 # since 6.14 takes that for an event whose delivery was cut short by the next
@@ -348,11 +348,20 @@ class Guest:
 
     # -- the agent --------------------------------------------------------
 
+    def _hello(self, end):
+        try:
+            return self._agent.line(end, f'boot of {self.name}', self._alive)
+        except Late as late:
+            text, console = describe(self), self._tail(self.console)
+            ours = not is_not_ours(self, text, console)
+            raise (Error if ours else EmulatorError)(
+                f'{late}\n{console}\n{text}') from None
+
     def wait_boot(self, timeout=120):
         """Wait until the guest's agent is there; seconds that it took."""
         began = time.monotonic()
         while True:
-            line = self._answer(began + timeout, f'boot of {self.name}')
+            line = self._hello(began + timeout)
             # A reset may cut a line in two, so look at its end.
             at = line.rfind(b'hello ')
             boot_id = line[at + 6:].decode(errors='replace').strip()

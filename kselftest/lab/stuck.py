@@ -4,7 +4,7 @@ CPUs are, what QEMU's threads wait for, and what its twins have counted."""
 import re
 import time
 
-from host import counters, twins
+from host import DEBUGFS, counters, twins
 
 PAUSE = 2
 
@@ -59,3 +59,22 @@ def describe(guest):
         lines.append(f'guest: {_attempt(_cpus, guest)}')
         lines += [f'{twin}: {_attempt(_counted, twin)}' for twin in twins()]
     return '\n'.join(lines)
+
+
+def _stopped(guest):
+    """Has QEMU stopped each queue of its twins?"""
+    lines = [line for twin in twins() if twin.startswith(f'{guest.pid}-')
+             for line in _read(f'{DEBUGFS}/{twin}/state').splitlines()
+             if re.match(r'[rt]x\d+:', line)]
+    return all(line.split()[1] == 'stopped' for line in lines)
+
+
+def is_not_ours(guest, description, console):
+    """Has the module, by all that can be seen, no part in it that a guest does not
+    boot?  So it is if QEMU's main loop is alive and has stopped the twins, as it
+    does at a reset, if none of its threads was seen in the module, and if the
+    guest's kernel has not come across anything that was spoilt."""
+    status = _attempt(guest.qmp, 'query-status', 10)
+    return (isinstance(status, dict) and status['status'] == 'running' and
+            'ktwin_' not in description and _stopped(guest) and
+            not re.search('panic|BUG|Oops|fault', console))

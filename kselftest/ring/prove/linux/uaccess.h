@@ -13,10 +13,6 @@ _Bool nondet_bool(void);
 unsigned long long nondet_u64(void);
 
 #define access_ok(addr, size)		((void)(addr), (void)(size), nondet_bool())
-#define user_read_access_begin		access_ok
-#define user_write_access_begin		access_ok
-#define user_read_access_end()		do { } while (0)
-#define user_write_access_end()		do { } while (0)
 
 #define get_user(x, from)						\
 ({									\
@@ -26,17 +22,7 @@ unsigned long long nondet_u64(void);
 
 #define put_user(x, to)		((void)(x), nondet_bool() ? -EFAULT : 0)
 
-#define unsafe_get_user(x, from, label)					\
-do {									\
-	if (get_user(x, from))						\
-		goto label;						\
-} while (0)
-
-#define unsafe_put_user(x, to, label)					\
-do {									\
-	if (put_user(x, to))						\
-		goto label;						\
-} while (0)
+#include "kselftest/ring/shim/sections.h"
 
 unsigned long copy_from_user(void *to, const void *from, unsigned long n);
 

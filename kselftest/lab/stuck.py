@@ -38,6 +38,14 @@ def _cpus(guest):
     return re.findall(r'CPU#\d+|RIP=\w+ RFL=\w+|HLT=\d', text)
 
 
+def _code(guest):
+    """What the first CPU of the guest executes, with its registers, its stack and
+    where its modules are."""
+    return '\n'.join(guest.qmp('human-monitor-command', timeout=10, command_line=line)
+                     for line in ('info registers', 'x /12i $pc-16', 'x /48gx $rsp',
+                                  'info lapic', 'info irq'))
+
+
 def _counted(twin):
     return {queue: {name: number for name, number in numbers.items() if number}
             for queue, numbers in counters(twin).items()}
@@ -58,6 +66,7 @@ def describe(guest):
         lines += [_thread(guest.pid, tid) for tid in guest.threads()]
         lines.append(f'guest: {_attempt(_cpus, guest)}')
         lines += [f'{twin}: {_attempt(_counted, twin)}' for twin in twins()]
+    lines.append(_attempt(_code, guest))
     return '\n'.join(lines)
 
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,7 @@ void drv_offer(struct drv *drv, uint16_t head)
 /* 2.7.13.3: updating idx */
 void drv_publish(struct drv *drv)
 {
+	atomic_thread_fence(memory_order_release);	/* 2.7.13.3.1 */
 	drv_put_idx(drv, drv->offered);
 }
 
@@ -211,6 +213,7 @@ bool drv_must_kick(struct drv *drv)
 	uint16_t i, event, from = drv->kicked;
 
 	drv->kicked = drv->offered;
+	atomic_thread_fence(memory_order_seq_cst);	/* 2.7.13.4.1 */
 	if (!drv->event_idx)
 		return !(drv_used_flags(drv) & DRV_F_NO_NOTIFY);
 	event = drv_avail_event(drv);
@@ -253,6 +256,7 @@ bool drv_take(struct drv *drv, uint32_t *id, uint32_t *len)
 
 	if (drv->seen == drv_used_idx(drv))
 		return false;
+	atomic_thread_fence(memory_order_acquire);
 	entry = drv->used + RING_ENTRIES + USED_ENTRY * (drv->seen % drv->num);
 	*id = get32(entry);
 	*len = get32(entry + 4);
@@ -275,4 +279,5 @@ void drv_calls_on(struct drv *drv)
 		drv_put_used_event(drv, drv->seen);
 	else
 		drv_put_avail_flags(drv, 0);
+	atomic_thread_fence(memory_order_seq_cst);	/* before it looks again */
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "kselftest/ring/bytes.h"
@@ -186,6 +187,7 @@ bool pdrv_put_table(struct pdrv *drv, const struct drv_buf *bufs,
 
 void pdrv_show(struct pdrv *drv)
 {
+	atomic_thread_fence(memory_order_release);	/* 2.8.21.2.1 */
 	pdrv_put_flags(drv, drv->shown.index, drv->put_flags);
 	drv->count[drv->put_id] = drv->put_count;
 	drv->shown = drv->next;
@@ -207,9 +209,11 @@ bool pdrv_send(struct pdrv *drv, const struct drv_buf *bufs, unsigned int n,
 bool pdrv_must_kick(struct pdrv *drv)
 {
 	struct pdrv_pos pos = drv->kicked, event;
-	uint16_t off = pdrv_device_off(drv);
+	uint16_t off;
 
 	drv->kicked = drv->shown;
+	atomic_thread_fence(memory_order_seq_cst);	/* 2.8.21.3.1 */
+	off = pdrv_device_off(drv);
 	switch (pdrv_device_flags(drv) & EVENT_FLAGS_MASK) {
 	case PDRV_EVENT_ENABLE:
 		return true;
@@ -242,6 +246,7 @@ bool pdrv_take(struct pdrv *drv, uint16_t *id, uint32_t *len, uint16_t *flags)
 
 	if (!pdrv_has_used(drv))
 		return false;
+	atomic_thread_fence(memory_order_acquire);
 	*id = get16(desc + DESC_ID);
 	*len = get32(desc + DESC_LEN);
 	*flags = get16(desc + DESC_FLAGS);
@@ -265,4 +270,5 @@ void pdrv_calls_on(struct pdrv *drv)
 		pdrv_put_driver_event(drv, off, PDRV_EVENT_DESC);
 	else
 		pdrv_put_driver_event(drv, 0, PDRV_EVENT_ENABLE);
+	atomic_thread_fence(memory_order_seq_cst);	/* before it looks again */
 }

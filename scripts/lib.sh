@@ -34,6 +34,12 @@ need() {
 	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
+# The mirror that this machine itself uses, whatever its release.
+mirror() {
+	apt-get indextargets --format '$(SITE)' 'Origin: Debian' |
+		grep -v -e security -e '^cdrom' | sort -u | head -n 1
+}
+
 # once NAME COMMAND...  -- run COMMAND unless $cache/NAME.done says that it ran;
 # of several callers at a time one does the work and the others wait for it.
 once() {

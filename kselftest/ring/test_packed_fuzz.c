@@ -285,8 +285,7 @@ static void test_fuzz(void)
 		any_ring(&rigs[n % 8]);
 		try_ring(&rigs[n % 8]);
 	}
-	tap_note("packed: %lu rings of seed %#llx, %lu chains", n, fuzz_seed,
-		 taken);
+	fuzz_note("packed", n, taken, faults);
 	expect(taken);
 	for (i = VFP_FAULT_AVAIL_JUMP; i < VFP_FAULT_DIRECTION; i++) {
 		tap_case("fault %u", i);

@@ -3,6 +3,7 @@
 #define RING_TESTS_H
 
 #include "kselftest/ring/tap.h"
+#include "kselftest/ring/rig.h"
 
 extern const struct test split_tests[];
 extern const struct test chain_tests[];
@@ -23,6 +24,10 @@ extern const struct test packed_fuzz_tests[];
 /* Set by the command line: how many rings are tried, and which. */
 extern unsigned long fuzz_rings;
 extern unsigned long long fuzz_seed;
+
+/* Says how many there were of each sort. */
+void fuzz_note(const char *format, unsigned long rings, unsigned long chains,
+	       const unsigned long counts[VFP_NR_FAULTS]);
 
 /* A file of inputs that the fuzzer has found, a line in hex each. */
 extern const char *fuzz_corpus;

@@ -28,11 +28,10 @@
 #include <string.h>
 #include <time.h>
 
-#include <qemu-plugin.h>
-
 #include "kselftest/lab/mark.h"
+#include "scripts/perf/plugin.h"
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_VERSION;
 
 /* The host's kernel must run with nokaslr: its map of all memory is here. */
 #define DIRECT_MAP	0xffff888000000000ull
@@ -62,7 +61,7 @@ struct vcpu {
 	bool in_guest;
 	uint64_t vmcb;
 	struct qemu_plugin_register *rax;
-	GByteArray *buffer;
+	struct GByteArray *buffer;
 };
 
 static struct block blocks[BLOCKS];
@@ -108,7 +107,7 @@ static unsigned int block_number(uint64_t pc, uint32_t insns, char mode)
 	return found;
 }
 
-static uint64_t number_in(const GByteArray *buffer)
+static uint64_t number_in(const struct GByteArray *buffer)
 {
 	uint64_t value;
 
@@ -122,7 +121,7 @@ static void enter_guest(unsigned int index, void *unused)
 	struct vcpu *vcpu = &vcpus[index];
 
 	vcpu->in_guest = true;
-	if (qemu_plugin_read_register(vcpu->rax, vcpu->buffer) >= 8)
+	if (qemu_plugin_read_register(vcpu->rax, vcpu->buffer))
 		vcpu->vmcb = number_in(vcpu->buffer);
 	g_byte_array_set_size(vcpu->buffer, 0);
 }
@@ -152,7 +151,7 @@ static void leave_guest(unsigned int index, void *unused)
 
 static uint64_t sum_of(size_t offset)
 {
-	qemu_plugin_u64 entry = { board, offset };
+	struct qemu_plugin_u64 entry = { board, offset };
 
 	return qemu_plugin_u64_sum(entry);
 }
@@ -246,12 +245,12 @@ static void watch_insn(struct qemu_plugin_insn *insn)
 }
 
 /* Context: the thread of the processor that is about to execute the block. */
-static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void translated(struct qemu_plugin_tb *tb, void *unused)
 {
 	uint64_t pc = qemu_plugin_tb_vaddr(tb);
 	size_t i, insns = qemu_plugin_tb_n_insns(tb);
 	bool after = pc == after_vmrun;
-	qemu_plugin_u64 entry = { board, 0 };
+	struct qemu_plugin_u64 entry = { board, 0 };
 	char mode;
 
 	/* What is translated there is the end of the guest's turn. */
@@ -270,11 +269,11 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 						     QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
-static void vcpu_init(qemu_plugin_id_t id, unsigned int index)
+static void vcpu_init(unsigned int index, void *unused)
 {
-	GArray *registers = qemu_plugin_get_registers();
-	qemu_plugin_reg_descriptor *reg = (void *)registers->data;
-	guint i;
+	struct GArray *registers = qemu_plugin_get_registers();
+	struct qemu_plugin_reg_descriptor *reg = (void *)registers->data;
+	unsigned int i;
 
 	if (index >= MAX_VCPUS) {
 		fprintf(stderr, "counter: more than %d processors\n", MAX_VCPUS);
@@ -285,7 +284,7 @@ static void vcpu_init(qemu_plugin_id_t id, unsigned int index)
 	for (i = 0; i < registers->len; i++)
 		if (!strcmp(reg[i].name, "rax"))
 			self->rax = reg[i].handle;
-	g_array_free(registers, TRUE);
+	g_array_free(registers, true);
 }
 
 static FILE *open_file(const char *base, const char *suffix)
@@ -296,9 +295,8 @@ static FILE *open_file(const char *base, const char *suffix)
 	return fopen(path, "w");
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
-					   const qemu_info_t *info,
-					   int argc, char **argv)
+PLUGIN_EXPORT int qemu_plugin_install(uint64_t id, const void *info,
+				      int argc, char **argv)
 {
 	if (argc != 1 || strncmp(argv[0], "out=", 4)) {
 		fprintf(stderr, "counter: out=FILE is missing\n");
@@ -311,7 +309,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
 		return -1;
 	}
 	board = qemu_plugin_scoreboard_new(sizeof(struct counts));
-	qemu_plugin_register_vcpu_init_cb(id, vcpu_init);
-	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	qemu_plugin_register_vcpu_init_cb(id, vcpu_init, NULL);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated, NULL);
 	return 0;
 }

@@ -15,6 +15,8 @@ function may_include(file, what)
 		       what == "nic-shim/nshim.h"
 	if (file ~ /^kselftest\/ring\// && what ~ /^virtio-fastpath\//)
 		return 1
+	if (file ~ /^scripts\/perf\// && what ~ /^scripts\/perf\//)
+		return 1
 	return what ~ /^(kselftest|kvm-twin\/uapi)\//
 }
 

@@ -25,17 +25,15 @@ struct vhost_iotlb_map *vhost_iotlb_itree_first(struct vhost_iotlb *iotlb,
 	region.last = nondet_u64();
 	region.addr = nondet_u64();
 	assume(region.start <= start && last <= region.last);
+	/* What lies in more pieces than that takes many turns, see translates(). */
+	assume(region.last - start >= PROVE_PIECE - 1);
 	return &region;
 }
 
 unsigned long copy_from_user(void *to, const void *from, unsigned long n)
 {
-	u8 *bytes = to;
-	unsigned long i;
-
 	(void)from;
-	for (i = 0; i < n; i++)
-		bytes[i] = nondet_u64();
+	__CPROVER_havoc_slice(to, n);
 	return nondet_bool() ? n : 0;
 }
 
@@ -89,3 +87,90 @@ static void gives(bool packed)
 
 void split_gives(void)	{ gives(false); }
 void packed_gives(void)	{ gives(true); }
+
+/* -- taking chains: what was read ahead, and the walk from there ---------- */
+
+/* Where a chain may be that was read ahead. */
+static bool well_formed(const struct vfp_ring *ring, const struct vfp_head *head)
+{
+	return head->id < ring->num && head->known &&
+	       head->first + head->known <= VFP_AHEAD;
+}
+
+/* Whatever was read, what the cache says of it is so; the chain has no room. */
+static void reads(bool packed)
+{
+	struct vfp_ring ring;
+	struct iovec iov[1];
+	struct vfp_chain chain = { .iov = iov, .max = 0 };
+	unsigned int i;
+	int ret;
+
+	any_ring(&ring, packed);
+	ret = vfp_ring_pop(&ring, &chain);
+	claim(ret == 0 || ret == 1 || ret == -EIO);
+	claim(ret >= 0 || ring.fault);
+	claim(ring.nr_ahead <= VFP_AHEAD);
+	claim(!packed || (ring.last_avail & 0x7fff) < ring.num);
+	for (i = 0; !packed && i < ring.nr_ahead; i++)
+		claim(well_formed(&ring, &cache.heads[i]));
+}
+
+/* What the walk promises, from any descriptors that were read ahead. */
+static void walks(bool packed)
+{
+	struct vfp_desc first[VFP_AHEAD];
+	struct iovec iov[VFP_MAX_SEGS];
+	struct vfp_chain chain = { .iov = iov };
+	struct vfp_ring ring;
+	unsigned int known = nondet_u64(), i;
+	u16 head = nondet_u16();
+	size_t sum = 0;
+	int ret;
+
+	any_ring(&ring, packed);
+	chain.max = nondet_u64();
+	assume(chain.max <= VFP_MAX_SEGS);
+	assume(head < ring.num && known && known <= VFP_AHEAD);
+	for (i = 0; i < VFP_AHEAD; i++)
+		first[i] = (struct vfp_desc) { nondet_u64(), nondet_u64(),
+					       nondet_u16(), { nondet_u16() } };
+	ret = packed ? vfp_chain_walk_packed(&ring, head, first, known, ring.num, &chain) :
+		       vfp_chain_walk(&ring, head, first, known, &chain);
+	claim(ret == 0 || ret == -EIO);
+	claim(!ret == !ring.fault);
+	if (ret)
+		return;
+	claim(chain.slots && chain.slots <= ring.num);
+	claim(packed || chain.id == head);
+	claim(chain.nr_out + chain.nr_in <= chain.max);
+	for (i = 0; i < VFP_MAX_SEGS; i++)
+		if (i < chain.nr_out + chain.nr_in)
+			sum += iov[i].iov_len;
+	claim(sum == chain.out_len + chain.in_len);
+}
+
+/* A range of guest memory, in as many pieces as it has bytes. */
+void translates(void)
+{
+	struct iovec iov[VFP_MAX_SEGS];
+	struct vfp_ring ring;
+	unsigned int max = nondet_u64(), i;
+	u64 addr = nondet_u64(), sum = 0;
+	u32 len = nondet_u64();
+	int ret;
+
+	any_ring(&ring, false);
+	assume(max <= VFP_MAX_SEGS && len <= 2 * VFP_MAX_SEGS);
+	ret = vfp_translate(&ring, addr, len, iov, max);
+	claim(ret == -EIO || (ret >= 0 && (unsigned int)ret <= max));
+	claim(ret >= 0 || ring.fault);
+	for (i = 0; ret > 0 && i < (unsigned int)ret; i++)
+		sum += iov[i].iov_len;
+	claim(ret < 0 || sum == len);
+}
+
+void split_reads(void)	{ reads(false); }
+void packed_reads(void)	{ reads(true); }
+void split_walks(void)	{ walks(false); }
+void packed_walks(void)	{ walks(true); }

@@ -3,17 +3,17 @@
 """A guest's driver may choose the ring's format and what goes with it: each
 way in which stock QEMU offers them moves traffic unchanged."""
 import argparse
+import itertools
 import platform
 
-from lab import Guest, Outside, Tap, counters, run, twins
-from host import DEBUGFS, default_device
+from lab import Guest, Outside, Tap, acked, counters, default_device, run, twins
 from traffic import transfer
 
 PEER, GUEST = '10.9.0.1', '10.9.0.2'
 BYTES = 4 << 20
 # The guest's kernel is the host's; 6.12's driver knows nothing of the order.
 KNOWS_ORDER = int(platform.release().split('.')[0]) >= 7
-INDIRECT, EVENT_IDX, PACKED, IN_ORDER = 28, 29, 34, 35
+MRG_RXBUF, INDIRECT, EVENT_IDX, PACKED, IN_ORDER = 15, 28, 29, 34, 35
 # What QEMU is told, which features the guest must have taken, and which not.
 WAYS = (
     ('packed=on', {PACKED, INDIRECT, EVENT_IDX}, set()),
@@ -25,11 +25,24 @@ WAYS = (
 )
 
 
-def acked():
-    """Numbers of the feature bits that the twin was told of."""
-    with open(f'{DEBUGFS}/{twins()[0]}/features') as file:
-        value = int(file.read().split('acked:')[1], 0)
-    return {bit for bit in range(64) if value >> bit & 1}
+# Each of them on and off: what QEMU calls it, and the bit.
+CROSSED = {'packed': PACKED, 'in_order': IN_ORDER, 'event_idx': EVENT_IDX,
+           'indirect_desc': INDIRECT, 'mrg_rxbuf': MRG_RXBUF}
+SIZES = (256, 512, 1024)
+
+
+def every_way():
+    """All of them crossed; the size of the receive ring, and whether single queues
+    can be reset, by turns."""
+    for number, states in enumerate(itertools.product((False, True),
+                                                      repeat=len(CROSSED))):
+        chosen = dict(zip(CROSSED, states))
+        options = [f'{name}={"on" if on else "off"}' for name, on in chosen.items()
+                   if name != 'in_order' or on]
+        options.append(f'rx_queue_size={SIZES[number % 3]}')
+        options.append(f'queue_reset={"on" if number % 4 < 2 else "off"}')
+        yield (','.join(options), {CROSSED[name] for name, on in chosen.items() if on},
+               {CROSSED[name] for name, on in chosen.items() if not on})
 
 
 def offers(name):
@@ -48,7 +61,7 @@ def one_way(tap, net, device, options, taken, left):
         guest.wait_boot()
         guest.ifup(GUEST + '/24')
         tap.ok(guest.ping(PEER), f'{options}: the peer is reached')
-        bits = acked()
+        bits = acked(twins()[0])
         missing = taken - bits
         tap.ok(not missing and not left & bits, f'{options}: the guest took that',
                f'missing {missing}, not to be there {left & bits}')
@@ -65,10 +78,11 @@ def one_way(tap, net, device, options, taken, left):
         tap.equal(bad_counters(), {}, f'{options}: no drop and no error')
 
 
-def main(tap, ways):
+def main(tap, parsed):
     device = default_device()
+    ways = every_way() if parsed.all else WAYS[:parsed.ways]
     with Outside() as net:
-        for options, taken, left in WAYS[:ways]:
+        for options, taken, left in ways:
             if 'in_order' in options and not (offers('in_order') and KNOWS_ORDER):
                 tap.skip(options, 'QEMU or the guest\'s driver knows no such feature')
                 continue
@@ -79,5 +93,7 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--ways', type=int, default=len(WAYS),
                         help='only so many of them')
+    parser.add_argument('--all', action='store_true',
+                        help='all that QEMU offers, on and off, crossed')
     parsed = parser.parse_args()
-    Tap.main(lambda tap: main(tap, parsed.ways))
+    Tap.main(lambda tap: main(tap, parsed))

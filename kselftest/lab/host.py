@@ -161,6 +161,13 @@ def twins():
                   if os.path.isdir(f'{DEBUGFS}/{name}'))
 
 
+def acked(twin):
+    """Numbers of the feature bits that a twin was told of."""
+    with open(f'{DEBUGFS}/{twin}/features') as file:
+        value = int(file.read().split('acked:')[1], 0)
+    return {bit for bit in range(64) if value >> bit & 1}
+
+
 def counters(twin, queue=None):
     """A twin's counters: {'tx0': {name: number}, ...}, or one queue's."""
     def read(name):

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """VIRTIO_F_RING_RESET: ethtool -G changes the rings' sizes under traffic, one
 queue being reset while the other goes on."""
-from host import DEBUGFS
-from lab import Guest, Outside, Tap, counters, default_device, twins
+from lab import Guest, Outside, Tap, acked, counters, default_device, twins
 from traffic import Traffic, transfer
 
 PEER, GUEST = '10.9.0.1', '10.9.0.2'
@@ -11,11 +10,6 @@ RING_RESET = 40
 BYTES = 4 << 20
 SIZES = ((128, 256), (256, 64), (64, 128), (256, 256))
 WAYS = ('', 'packed=on')
-
-
-def acked():
-    with open(f'{DEBUGFS}/{twins()[0]}/features') as file:
-        return int(file.read().split('acked:')[1], 0)
 
 
 def resize(tap, guest, options, rx, tx):
@@ -32,8 +26,8 @@ def one_way(tap, net, options):
         guest.wait_boot()
         guest.ifup(GUEST + '/24')
         tap.ok(guest.ping(PEER), f'{options or "split"}: the peer is reached')
-        tap.ok(acked() >> RING_RESET & 1,
-               f'{options or "split"}: the guest took RING_RESET', hex(acked()))
+        tap.ok(RING_RESET in acked(twins()[0]),
+               f'{options or "split"}: the guest took RING_RESET')
         traffic = Traffic(guest, net.peer, GUEST, PEER)
         for rx, tx in SIZES:
             resize(tap, guest, options, rx, tx)

@@ -18,48 +18,19 @@
 
 #include "virtio-fastpath/memory.h"
 
-/* As many descriptors as are copied in one go. */
-#define RUN		8
-
 #define DESC_SIZE	sizeof(struct vring_desc)
 
 /**
  * struct run - descriptors that were copied
  * @desc:	the copies
- * @first:	in a table: which one is the first of them
  * @at:		in a ring: which copy is the next to be looked at
  * @n:		how many there are
  */
 struct run {
-	struct vfp_desc	desc[RUN];
-	unsigned int	first;
+	struct vfp_desc	desc[VFP_RUN];
 	unsigned int	at;
 	unsigned int	n;
 };
-
-static __always_inline int add_segments(struct vfp_ring *ring,
-					struct vfp_chain *chain,
-					const struct vfp_desc *desc)
-{
-	unsigned int used = chain->nr_out + chain->nr_in;
-	int n;
-
-	chain->steps++;
-	if (unlikely(!(desc->flags & VRING_DESC_F_WRITE) && chain->nr_in))
-		return vfp_fault(ring, VFP_FAULT_ORDER);
-	n = vfp_to_segments(ring, desc->addr, desc->len, chain->iov + used,
-			    chain->max - used);
-	if (unlikely(n < 0))
-		return n;
-	if (desc->flags & VRING_DESC_F_WRITE) {
-		chain->nr_in += n;
-		chain->in_len += desc->len;
-	} else {
-		chain->nr_out += n;
-		chain->out_len += desc->len;
-	}
-	return 0;
-}
 
 /* Copies descriptors that lie side by side; how many, up to the first fault. */
 static __always_inline unsigned int copy_run(const void __user *from,
@@ -99,11 +70,10 @@ static noinline int read_table(struct vfp_ring *ring, u64 table,
 			       unsigned int i, unsigned int num,
 			       struct run *run)
 {
-	unsigned int n = min_t(unsigned int, num - i, RUN);
+	unsigned int n = min_t(unsigned int, num - i, VFP_RUN);
 	u64 addr = table + i * DESC_SIZE;
 	const void __user *from = vfp_hot_range(ring, addr, n * DESC_SIZE);
 
-	run->first = i;
 	run->n = from ? copy_run(from, n, ring->packed, run) : 0;
 	return likely(run->n) ? 0 : read_single(ring, addr, run);
 }
@@ -127,29 +97,32 @@ static void make_linear(struct vfp_desc *desc, unsigned int i, unsigned int num)
 		desc->flags |= VRING_DESC_F_NEXT;
 }
 
+/* @known: the first descriptors of it, @n of them. */
 static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
+		      struct vfp_desc *known, unsigned int n,
 		      struct vfp_chain *chain)
 {
 	unsigned int num = min_t(unsigned int, all, VFP_MAX_SEGS);
-	unsigned int steps, i = 0;
+	unsigned int steps, first = 0, i = 0;
 	struct vfp_desc *desc;
 	struct run run;
 	int err;
 
-	run.first = 0;
-	run.n = 0;
 	for (steps = 0; steps < num; steps++) {
-		if (i - run.first >= run.n) {
+		if (i - first >= n) {
 			err = read_table(ring, table, i, all, &run);
 			if (unlikely(err))
 				return err;
+			known = run.desc;
+			first = i;
+			n = run.n;
 		}
-		desc = &run.desc[(i - run.first) % RUN];
+		desc = known + array_index_nospec(i - first, n);
 		if (ring->packed)
 			make_linear(desc, i, all);
 		if (unlikely(desc->flags & VRING_DESC_F_INDIRECT))
 			return vfp_fault(ring, VFP_FAULT_INDIRECT);
-		err = add_segments(ring, chain, desc);
+		err = vfp_add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
 		if (!(desc->flags & VRING_DESC_F_NEXT))
@@ -161,8 +134,9 @@ static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
 	return vfp_fault(ring, VFP_FAULT_LOOP);
 }
 
+/* @head: what was read of the table ahead, if anything. */
 static int walk_indirect(struct vfp_ring *ring, const struct vfp_desc *table,
-			 struct vfp_chain *chain)
+			 const struct vfp_head *head, struct vfp_chain *chain)
 {
 	unsigned int all = table_size(ring, table);
 
@@ -173,17 +147,8 @@ static int walk_indirect(struct vfp_ring *ring, const struct vfp_desc *table,
 		return vfp_fault(ring, VFP_FAULT_TOO_LONG);
 	if (unlikely(table->addr + (table->len - 1) < table->addr))
 		return vfp_fault(ring, VFP_FAULT_ADDRESS);
-	return walk_table(ring, table->addr, all, chain);
-}
-
-static void begin(struct vfp_chain *chain)
-{
-	chain->slots = 0;
-	chain->steps = 0;
-	chain->nr_out = 0;
-	chain->nr_in = 0;
-	chain->out_len = 0;
-	chain->in_len = 0;
+	return walk_table(ring, table->addr, all,
+			  ring->cache->tables + head->table, head->tabled, chain);
 }
 
 /* Descriptor @i of a split ring, and those that follow it in the chain. */
@@ -202,7 +167,7 @@ static noinline int read_split(struct vfp_ring *ring, unsigned int i, struct run
 			break;
 		/* Checked below; masked, for processors that run ahead of that. */
 		i = to[n].next & (ring->num - 1);
-	} while (vfp_goes_on(ring, to + n++) && n < RUN);
+	} while (vfp_goes_on(ring, to + n++) && n < VFP_RUN);
 	user_read_access_end();
 	run->n = n;
 	return likely(n) ? 0 : vfp_fault(ring, VFP_FAULT_RING_ACCESS);
@@ -211,32 +176,30 @@ static noinline int read_split(struct vfp_ring *ring, unsigned int i, struct run
 /**
  * vfp_chain_walk() - turn a split ring's chain into segments
  * @ring: the ring
- * @head: index of the first descriptor, below @ring->num
- * @first: a copy of that and of those that follow it in the chain
- * @known: how many of them, at least 1
+ * @head: what was read of it ahead
  * @chain: in: @iov and @max; out: all else
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set.
  */
-int vfp_chain_walk(struct vfp_ring *ring, u16 head,
-		   const struct vfp_desc *first, unsigned int known,
+int vfp_chain_walk(struct vfp_ring *ring, const struct vfp_head *head,
 		   struct vfp_chain *chain)
 {
 	unsigned int most = min_t(unsigned int, ring->num, VFP_MAX_SEGS + 1);
-	const struct vfp_desc *desc = first;
+	const struct vfp_desc *desc = ring->cache->ahead + head->first;
+	unsigned int known = head->known;
 	struct run run;
 	int err;
 
 	run.at = 0;
 	run.n = 0;
-	begin(chain);
-	chain->id = head;
+	vfp_chain_begin(chain);
+	chain->id = head->id;
 	for (;;) {
 		chain->slots++;
 		if (desc->flags & VRING_DESC_F_INDIRECT)
-			return walk_indirect(ring, desc, chain);
-		err = add_segments(ring, chain, desc);
+			return walk_indirect(ring, desc, head, chain);
+		err = vfp_add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
 		if (!(desc->flags & VRING_DESC_F_NEXT))
@@ -260,7 +223,7 @@ int vfp_chain_walk(struct vfp_ring *ring, u16 head,
 static noinline int read_packed(struct vfp_ring *ring, unsigned int i,
 				unsigned int most, struct run *run)
 {
-	unsigned int n = min3(ring->num - i, most, (unsigned int)RUN);
+	unsigned int n = min3(ring->num - i, most, VFP_RUN);
 
 	run->at = 0;
 	run->n = copy_run(ring->packed_desc + i, n, true, run);
@@ -271,26 +234,25 @@ static noinline int read_packed(struct vfp_ring *ring, unsigned int i,
  * vfp_chain_walk_packed() - turn a packed ring's chain into segments
  * @ring: the ring
  * @head: index of the first descriptor, below @ring->num
- * @first: a copy of that and of those behind it
- * @known: how many of them, at least 1
+ * @slot: which of those that were read ahead that is
  * @most: how many descriptors the chain can have, at least 1
  * @chain: in: @iov and @max; out: all else
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set.
  */
-int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head,
-			  const struct vfp_desc *first, unsigned int known,
+int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, unsigned int slot,
 			  unsigned int most, struct vfp_chain *chain)
 {
-	const struct vfp_desc *desc = first;
+	const struct vfp_desc *desc = ring->cache->ahead + slot;
+	unsigned int known = ring->nr_ahead - slot;
 	unsigned int i = head;
 	struct run run;
 	int err;
 
 	run.at = 0;
 	run.n = 0;
-	begin(chain);
+	vfp_chain_begin(chain);
 	most = min_t(unsigned int, most, VFP_MAX_SEGS + 1);
 	for (;;) {
 		chain->id = desc->id;
@@ -298,9 +260,10 @@ int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head,
 		if (desc->flags & VRING_DESC_F_INDIRECT) {
 			if (unlikely(chain->slots > 1))
 				return vfp_fault(ring, VFP_FAULT_INDIRECT);
-			return walk_indirect(ring, desc, chain);
+			return walk_indirect(ring, desc,
+					     ring->cache->heads + slot, chain);
 		}
-		err = add_segments(ring, chain, desc);
+		err = vfp_add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
 		if (!(desc->flags & VRING_DESC_F_NEXT))

@@ -6,6 +6,8 @@
 #ifndef VIRTIO_FASTPATH_MEMORY_H
 #define VIRTIO_FASTPATH_MEMORY_H
 
+#include <linux/minmax.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "virtio-fastpath/vfp.h"
@@ -37,6 +39,26 @@ static inline void __user *vfp_hot_range(struct vfp_ring *ring, u64 addr,
 	if (unlikely(!map || !len || map->last - addr < len - 1))
 		return NULL;
 	return (void __user *)(unsigned long)(map->addr + (addr - map->start));
+}
+
+/*
+ * As vfp_hot_range(), for one descriptor at least, and for where nothing stops a
+ * processor that guesses the checks' outcome: it goes no further than the region.
+ */
+static __always_inline const void __user *
+vfp_hot_inside(struct vfp_ring *ring, u64 addr, u32 len)
+{
+	const struct vhost_iotlb_map *map = vfp_hot_region(ring, addr);
+	u64 offset, last;
+
+	if (!map)
+		return NULL;
+	offset = addr - map->start;
+	last = map->last - map->start;
+	if (unlikely(last - offset < len - 1))
+		return NULL;
+	offset &= array_index_mask_nospec(offset, last);
+	return (const void __user *)(unsigned long)(map->addr + offset);
 }
 
 /* As vfp_translate(), which does what is not done at the first look. */
@@ -105,6 +127,84 @@ static __always_inline bool vfp_copy_desc(struct vfp_desc *to,
 
 fault:
 	return false;
+}
+
+/*
+ * Copies the first descriptors of the table that @desc refers to, likewise, to @to
+ * and on, as far as there is room before @end; how many.  Only where that is as
+ * easy as it mostly is: what is not copied here is read, and found to be wrong,
+ * when its turn comes.
+ */
+static __always_inline unsigned int
+vfp_copy_table(struct vfp_ring *ring, const struct vfp_desc *desc,
+	       struct vfp_desc *to, const struct vfp_desc *end, bool packed)
+{
+	unsigned int n = 0, most = desc->len / sizeof(struct vring_desc);
+	unsigned int room = end - to;
+	const struct vring_desc __user *from;
+
+	if (unlikely(!most))
+		return 0;
+	from = vfp_hot_inside(ring, desc->addr, desc->len);
+	if (unlikely(!from || !access_ok(from, desc->len)))
+		return 0;
+	most = min3(most, room, VFP_RUN);
+	for (; n < most; n++)
+		if (unlikely(!vfp_copy_desc(to + n, from + n, packed)))
+			break;
+	return n;
+}
+
+static __always_inline void vfp_chain_begin(struct vfp_chain *chain)
+{
+	chain->slots = 0;
+	chain->steps = 0;
+	chain->nr_out = 0;
+	chain->nr_in = 0;
+	chain->out_len = 0;
+	chain->in_len = 0;
+}
+
+/* Adds what a descriptor names.  0, or -EIO with the fault set. */
+static __always_inline int vfp_add_segments(struct vfp_ring *ring,
+					    struct vfp_chain *chain,
+					    const struct vfp_desc *desc)
+{
+	unsigned int used = chain->nr_out + chain->nr_in;
+	int n;
+
+	chain->steps++;
+	if (unlikely(!(desc->flags & VRING_DESC_F_WRITE) && chain->nr_in))
+		return vfp_fault(ring, VFP_FAULT_ORDER);
+	n = vfp_to_segments(ring, desc->addr, desc->len, chain->iov + used,
+			    chain->max - used);
+	if (unlikely(n < 0))
+		return n;
+	if (desc->flags & VRING_DESC_F_WRITE) {
+		chain->nr_in += n;
+		chain->in_len += desc->len;
+	} else {
+		chain->nr_out += n;
+		chain->out_len += desc->len;
+	}
+	return 0;
+}
+
+/* Is a descriptor all there is of its chain? */
+static __always_inline bool vfp_stands_alone(const struct vfp_desc *desc)
+{
+	return !(desc->flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT));
+}
+
+/* The walk along a chain of one descriptor, as most are. */
+static __always_inline int vfp_walk_single(struct vfp_ring *ring, u16 id,
+					   const struct vfp_desc *desc,
+					   struct vfp_chain *chain)
+{
+	vfp_chain_begin(chain);
+	chain->id = id;
+	chain->slots = 1;
+	return vfp_add_segments(ring, chain, desc);
 }
 
 #endif /* VIRTIO_FASTPATH_MEMORY_H */

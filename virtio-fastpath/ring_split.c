@@ -144,6 +144,7 @@ static noinline int read_ahead(struct vfp_ring *ring)
 {
 	u16 n = 0, at = ring->last_avail, idx = ring->avail_idx;
 	struct vfp_desc *first, *to = ring->cache->ahead, *end = to + VFP_AHEAD;
+	struct vfp_desc *table = ring->cache->tables, *table_end = table + VFP_TABLES;
 	struct vfp_head *chain = ring->cache->heads;
 	enum vfp_fault fault = VFP_FAULT_RING_ACCESS;
 	unsigned int head;
@@ -174,11 +175,18 @@ static noinline int read_ahead(struct vfp_ring *ring)
 		to = copy_chain(ring, head & (ring->num - 1), first, end);
 		if (unlikely(!to))
 			goto out;
-		*chain++ = (struct vfp_head) {
+		*chain = (struct vfp_head) {
 			.id = head,
 			.first = first - ring->cache->ahead,
 			.known = to - first,
 		};
+		if (to[-1].flags & VRING_DESC_F_INDIRECT) {
+			chain->table = table - ring->cache->tables;
+			chain->tabled = vfp_copy_table(ring, to - 1, table,
+						       table_end, false);
+			table += chain->tabled;
+		}
+		chain++;
 	}
 	fault = VFP_FAULT_NONE;
 out:
@@ -201,6 +209,7 @@ int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 {
 	unsigned int i = (u16)(ring->last_avail - ring->ahead_pos);
 	const struct vfp_head *head;
+	const struct vfp_desc *desc;
 	int ret;
 
 	if (i >= ring->nr_ahead) {
@@ -210,8 +219,10 @@ int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 			return ret;
 	}
 	head = &ring->cache->heads[i];
-	ret = vfp_chain_walk(ring, head->id, &ring->cache->ahead[head->first],
-			     head->known, chain);
+	desc = ring->cache->ahead + head->first;
+	ret = likely(vfp_stands_alone(desc)) ?
+		vfp_walk_single(ring, head->id, desc, chain) :
+		vfp_chain_walk(ring, head, chain);
 	if (unlikely(ret))
 		return ret;
 	ring->last_avail++;

@@ -25,7 +25,7 @@
  *   read flags; smp_rmb();                write the other descriptors; wmb;
  *     read all else of the chain            write flags
  *   write all else of the batch;          read flags; rmb;
- *     smp_wmb(); write flags of its first   read id, len
+ *     smp_wmb(); write its first at one go  read id, len
  *   write flags; smp_mb();                write its event structure; mb;
  *     read the driver's event structure     read flags
  *   write our event structure; smp_mb();  write flags; mb;
@@ -47,6 +47,10 @@
 
 /* Descriptors that are read ahead of the chains that are taken. */
 #define VFP_AHEAD	32
+
+/* Descriptors of their indirect tables that are, and at most of each table. */
+#define VFP_TABLES	96U
+#define VFP_RUN		8U
 
 /* Regions that translations hit last are found by these bits of an address. */
 #define VFP_HOT		64
@@ -140,26 +144,33 @@ struct vfp_desc {
 };
 
 /**
- * struct vfp_head - a split ring's chain that was read ahead
- * @id:		its head
- * @first:	where in vfp_cache.ahead its descriptors are
- * @known:	how many of them are there; at least 1, and maybe not all
+ * struct vfp_head - a chain that was read ahead
+ * @id:		split: its head
+ * @first:	split: where in vfp_cache.ahead its descriptors are
+ * @known:	split: how many of them are there; at least 1, and maybe not all
+ * @table:	if the last of these refers to a table: where in vfp_cache.tables
+ *		that is
+ * @tabled:	then: how many of the table's are there; maybe none
  */
 struct vfp_head {
 	u16	id;
 	u8	first;
 	u8	known;
-};
+	u8	table;
+	u8	tabled;
+} __aligned(8);
 
 /**
  * struct vfp_cache - what a ring remembers of what it has read
  * @hot:	regions that translations hit last, or NULL, by VFP_HOT_SHIFT
- * @heads:	split: the chains that were read ahead
- * @ahead:	their descriptors, chain by chain; packed: descriptors one by one
+ * @heads:	the chains that were read ahead; packed: for each of @ahead
+ * @tables:	the descriptors of their tables
+ * @ahead:	their own, chain by chain; packed: descriptors one by one
  */
 struct vfp_cache {
 	const struct vhost_iotlb_map	*hot[VFP_HOT];
 	struct vfp_head			heads[VFP_AHEAD];
+	struct vfp_desc			tables[VFP_TABLES];
 	struct vfp_desc			ahead[VFP_AHEAD];
 };
 
@@ -181,7 +192,7 @@ struct vfp_cache {
  * @avail_idx:	avail->idx when it was last read; packed: how far chains were seen
  * @next_used:	next entry of the used ring to write
  * @used_idx:	used->idx as the driver sees it
- * @first_flags: packed: of the descriptor at @used_idx, once it is published
+ * @first_used:	packed: len, id and flags for @used_idx, once it is published
  * @called_idx:	@used_idx at the last decision on calling the driver
  * @called_valid: @called_idx means something
  * @notify_on:	the driver was told to kick
@@ -221,11 +232,12 @@ struct vfp_ring {
 	u16				avail_idx;
 	u16				next_used;
 	u16				used_idx;
-	u16				first_flags;
 	u16				called_idx;
 	bool				called_valid;
 	bool				notify_on;
 	enum vfp_fault			fault;
+
+	__le64				first_used;
 
 	struct vhost_iotlb		*mem;
 	struct vfp_cache		*cache;
@@ -242,11 +254,9 @@ int vfp_read(struct vfp_ring *ring, u64 addr, void *buf, u32 len);
 
 /* chain.c: from a head to segments */
 
-int vfp_chain_walk(struct vfp_ring *ring, u16 head,
-		   const struct vfp_desc *first, unsigned int known,
+int vfp_chain_walk(struct vfp_ring *ring, const struct vfp_head *head,
 		   struct vfp_chain *chain);
-int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head,
-			  const struct vfp_desc *first, unsigned int known,
+int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, unsigned int slot,
 			  unsigned int most, struct vfp_chain *chain);
 
 /* ring_split.c: taking chains, giving them back, and who is told when */

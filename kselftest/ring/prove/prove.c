@@ -90,11 +90,19 @@ void packed_gives(void)	{ gives(true); }
 
 /* -- taking chains: what was read ahead, and the walk from there ---------- */
 
-/* Where a chain may be that was read ahead. */
+/* Where a chain may be that was read ahead, and its table. */
 static bool well_formed(const struct vfp_ring *ring, const struct vfp_head *head)
 {
 	return head->id < ring->num && head->known &&
-	       head->first + head->known <= VFP_AHEAD;
+	       head->first + head->known <= VFP_AHEAD &&
+	       head->table + head->tabled <= VFP_TABLES;
+}
+
+/* Packed: of what refers to one, at least. */
+static bool has_table(unsigned int slot)
+{
+	return !(cache.ahead[slot].flags & VRING_DESC_F_INDIRECT) ||
+	       cache.heads[slot].table + cache.heads[slot].tabled <= VFP_TABLES;
 }
 
 /* Whatever was read, what the cache says of it is so; the chain has no room. */
@@ -112,37 +120,37 @@ static void reads(bool packed)
 	claim(ret >= 0 || ring.fault);
 	claim(ring.nr_ahead <= VFP_AHEAD);
 	claim(!packed || (ring.last_avail & 0x7fff) < ring.num);
-	for (i = 0; !packed && i < ring.nr_ahead; i++)
-		claim(well_formed(&ring, &cache.heads[i]));
+	for (i = 0; i < ring.nr_ahead; i++)
+		claim(packed ? has_table(i) : well_formed(&ring, &cache.heads[i]));
 }
 
 /* What the walk promises, from any descriptors that were read ahead. */
 static void walks(bool packed)
 {
-	struct vfp_desc first[VFP_AHEAD];
+	struct vfp_head *head = &cache.heads[0];
 	struct iovec iov[VFP_MAX_SEGS];
 	struct vfp_chain chain = { .iov = iov };
 	struct vfp_ring ring;
-	unsigned int known = nondet_u64(), i;
-	u16 head = nondet_u16();
+	unsigned int i;
 	size_t sum = 0;
 	int ret;
 
 	any_ring(&ring, packed);
 	chain.max = nondet_u64();
 	assume(chain.max <= VFP_MAX_SEGS);
-	assume(head < ring.num && known && known <= VFP_AHEAD);
-	for (i = 0; i < VFP_AHEAD; i++)
-		first[i] = (struct vfp_desc) { nondet_u64(), nondet_u64(),
-					       nondet_u16(), { nondet_u16() } };
-	ret = packed ? vfp_chain_walk_packed(&ring, head, first, known, ring.num, &chain) :
-		       vfp_chain_walk(&ring, head, first, known, &chain);
+	__CPROVER_havoc_object(&cache);
+	memset(cache.hot, 0, sizeof(cache.hot));
+	assume(well_formed(&ring, head));
+	ring.nr_ahead = nondet_u16();
+	assume(ring.nr_ahead && ring.nr_ahead <= VFP_AHEAD);
+	ret = packed ? vfp_chain_walk_packed(&ring, head->id, 0, ring.num, &chain) :
+		       vfp_chain_walk(&ring, head, &chain);
 	claim(ret == 0 || ret == -EIO);
 	claim(!ret == !ring.fault);
 	if (ret)
 		return;
 	claim(chain.slots && chain.slots <= ring.num);
-	claim(packed || chain.id == head);
+	claim(packed || chain.id == head->id);
 	claim(chain.nr_out + chain.nr_in <= chain.max);
 	for (i = 0; i < VFP_MAX_SEGS; i++)
 		if (i < chain.nr_out + chain.nr_in)

@@ -13,6 +13,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s64 s64;
 
+#define __aligned(n)	__attribute__((aligned(n)))
 #define __user
 #define __force
 

@@ -13,6 +13,12 @@ kernels=(6.1 6.12 newest)
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# What a script says of itself at its head.
+usage() {
+	sed -n '/^# SPDX/d; 2,/^[^#]/ { s/^# \{0,1\}//p; s/^#$//p; }' "$0" |
+		sed '/./,$!d'
+}
+
 install_packages() {
 	[ "$(id -u)" -eq 0 ] || die "please install: $*"
 	say "installing $*"

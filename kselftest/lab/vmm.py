@@ -12,7 +12,7 @@ import subprocess
 from lab import Tap, insmod, rmmod, run, twins
 
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
-            'lifecycle', 'hotswap', 'backpressure', 'preempted')
+            'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback')
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 

@@ -15,6 +15,7 @@
  */
 #include <linux/errno.h>
 #include <linux/minmax.h>
+#include <linux/nospec.h>
 
 #include "virtio-fastpath/memory.h"
 

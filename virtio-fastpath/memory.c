@@ -24,6 +24,7 @@ void vfp_ring_set_mem(struct vfp_ring *ring, struct vhost_iotlb *mem)
 {
 	ring->mem = mem;
 	memset(ring->cache->hot, 0, sizeof(ring->cache->hot));
+	ring->nr_ahead = 0;	/* tables were read by the old regions */
 }
 
 static const struct vhost_iotlb_map *find_region(struct vfp_ring *ring,

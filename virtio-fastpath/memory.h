@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the engine's own files have inline of the way to guest memory: regions
- * that were hit before, and descriptors in two loads each.
+ * that were hit before, descriptors in two loads each, and what these add to a
+ * chain.
  */
 #ifndef VIRTIO_FASTPATH_MEMORY_H
 #define VIRTIO_FASTPATH_MEMORY_H
@@ -13,14 +14,14 @@
 #include "virtio-fastpath/vfp.h"
 
 /* Where the region of an address is remembered. */
-static inline const struct vhost_iotlb_map **
+static __always_inline const struct vhost_iotlb_map **
 vfp_hot_place(struct vfp_ring *ring, u64 addr)
 {
 	return &ring->cache->hot[(addr >> VFP_HOT_SHIFT) % VFP_HOT];
 }
 
 /* The region of an address, if it was hit of late, or NULL. */
-static inline const struct vhost_iotlb_map *
+static __always_inline const struct vhost_iotlb_map *
 vfp_hot_region(struct vfp_ring *ring, u64 addr)
 {
 	const struct vhost_iotlb_map *map = *vfp_hot_place(ring, addr);

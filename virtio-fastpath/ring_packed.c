@@ -251,6 +251,8 @@ int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 	/* All descriptors in hand, and yet another: it makes them up. */
 	if (unlikely(!most))
 		return vfp_fault(ring, VFP_FAULT_AVAIL_JUMP);
+	/* Masked as it was checked, see chain.c. */
+	slot &= VFP_AHEAD - 1;
 	desc = ring->cache->ahead + slot;
 	ret = likely(vfp_stands_alone(desc)) ?
 		vfp_walk_single(ring, desc->id, desc, chain) :
@@ -270,35 +272,34 @@ static __always_inline u16 used_flags(u16 pos, u32 len)
 	       (len ? VRING_DESC_F_WRITE : 0);
 }
 
-/* Length, id and flags of a used descriptor are one word. */
-static __always_inline __le64 used_word(u16 pos, const struct vfp_used *used)
+/*
+ * Length, id and flags of a used descriptor, which are one word.  The first
+ * that is not published goes on looking available.
+ */
+static __always_inline __le64 used_word(struct vfp_ring *ring, u16 pos,
+					const struct vfp_used *used)
 {
 	u16 flags = used_flags(pos, used->len);
 
+	if (pos == ring->used_idx) {
+		ring->first_flags = flags;
+		flags = avail_flags(pos);
+	}
 	return cpu_to_le64(used->len | (u64)used->id << 32 | (u64)flags << 48);
-}
-
-static __always_inline __le64 __user *used_at(const struct vfp_ring *ring,
-					      u16 pos)
-{
-	return (__le64 __user *)&desc_at(ring, pos)->len;
 }
 
 /* One stands for all, that of the last; it lies where the first of them does. */
 static int push_last(struct vfp_ring *ring, const struct vfp_used *used,
 		     unsigned int n)
 {
-	u16 pos = ring->next_used;
-	__le64 word = used_word(pos, &used[n - 1]);
+	__le64 __user *to = (__le64 __user *)&desc_at(ring, ring->next_used)->len;
 	unsigned int i;
 
-	if (pos == ring->used_idx)
-		ring->first_used = word;
-	else if (unlikely(put_user(word, used_at(ring, pos))))
+	if (unlikely(put_user(used_word(ring, ring->next_used, &used[n - 1]),
+			      to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 	for (i = 0; i < n; i++)
-		pos = ahead(ring, pos, used[i].slots);
-	ring->next_used = pos;
+		ring->next_used = ahead(ring, ring->next_used, used[i].slots);
 	return 0;
 }
 
@@ -308,9 +309,8 @@ static int push_last(struct vfp_ring *ring, const struct vfp_used *used,
  * @used: the chains
  * @n: how many, at least 1
  *
- * The driver sees them at the next vfp_packed_publish(), which also writes the
- * first of them: its flags are what it goes by.  With IN_ORDER there is one
- * descriptor for all of them, as in vfp_split_push().
+ * The driver sees them at the next vfp_packed_publish().  With IN_ORDER there
+ * is one descriptor for all of them, as in vfp_split_push().
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set; then nothing has moved.
@@ -319,21 +319,17 @@ int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
 		    unsigned int n)
 {
 	u16 pos = ring->next_used;
-	unsigned int i = 0;
+	unsigned int i;
 
 	/* One access is cheaper when it does not stand in a section. */
 	if (n == 1 || ring->in_order)
 		return push_last(ring, used, n);
-	if (pos == ring->used_idx) {
-		ring->first_used = used_word(pos, used);
-		pos = ahead(ring, pos, used[i++].slots);
-	}
 	if (unlikely(!user_write_access_begin(ring->packed_desc,
 					      ring_size(ring))))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	for (; i < n; i++) {
-		unsafe_put_user(used_word(pos, &used[i]), used_at(ring, pos),
-				fault);
+	for (i = 0; i < n; i++) {
+		unsafe_put_user(used_word(ring, pos, &used[i]), (__le64 __user *)
+				&desc_at(ring, pos)->len, fault);
 		pos = ahead(ring, pos, used[i].slots);
 	}
 	user_write_access_end();
@@ -357,8 +353,9 @@ int vfp_packed_publish(struct vfp_ring *ring)
 {
 	if (ring->next_used == ring->used_idx)
 		return 0;
-	smp_wmb();	/* all of the batch before its first, with the flags */
-	if (unlikely(put_user(ring->first_used, used_at(ring, ring->used_idx))))
+	smp_wmb();	/* all of the batch before the flags of its first */
+	if (unlikely(put_user(cpu_to_le16(ring->first_flags),
+			      &desc_at(ring, ring->used_idx)->flags)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 	ring->used_idx = ring->next_used;
 	return 1;

@@ -218,7 +218,8 @@ int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain)
 		if (unlikely(ret <= 0))
 			return ret;
 	}
-	head = &ring->cache->heads[i];
+	/* Masked as it was checked, see chain.c. */
+	head = ring->cache->heads + (i & (VFP_AHEAD - 1));
 	desc = ring->cache->ahead + head->first;
 	ret = likely(vfp_stands_alone(desc)) ?
 		vfp_walk_single(ring, head->id, desc, chain) :

@@ -25,7 +25,7 @@
  *   read flags; smp_rmb();                write the other descriptors; wmb;
  *     read all else of the chain            write flags
  *   write all else of the batch;          read flags; rmb;
- *     smp_wmb(); write its first at one go  read id, len
+ *     smp_wmb(); write flags of its first   read id, len
  *   write flags; smp_mb();                write its event structure; mb;
  *     read the driver's event structure     read flags
  *   write our event structure; smp_mb();  write flags; mb;
@@ -45,10 +45,10 @@
 /* Descriptors of a ring. */
 #define VFP_MAX_RING	32768
 
-/* Descriptors that are read ahead of the chains that are taken. */
+/* Descriptors that are read ahead of the chains that are taken; a power of two. */
 #define VFP_AHEAD	32
 
-/* Descriptors of their indirect tables that are, and at most of each table. */
+/* Descriptors of their indirect tables that are, a u8; and at most of each table. */
 #define VFP_TABLES	96U
 #define VFP_RUN		8U
 
@@ -148,9 +148,11 @@ struct vfp_desc {
  * @id:		split: its head
  * @first:	split: where in vfp_cache.ahead its descriptors are
  * @known:	split: how many of them are there; at least 1, and maybe not all
- * @table:	if the last of these refers to a table: where in vfp_cache.tables
- *		that is
+ * @table:	if the last of these (packed: the one descriptor) refers to a table:
+ *		where in vfp_cache.tables that is
  * @tabled:	then: how many of the table's are there; maybe none
+ *
+ * Aligned, so that an index is shifted, and one word written.
  */
 struct vfp_head {
 	u16	id;
@@ -192,7 +194,7 @@ struct vfp_cache {
  * @avail_idx:	avail->idx when it was last read; packed: how far chains were seen
  * @next_used:	next entry of the used ring to write
  * @used_idx:	used->idx as the driver sees it
- * @first_used:	packed: len, id and flags for @used_idx, once it is published
+ * @first_flags: packed: of the descriptor at @used_idx, once it is published
  * @called_idx:	@used_idx at the last decision on calling the driver
  * @called_valid: @called_idx means something
  * @notify_on:	the driver was told to kick
@@ -232,12 +234,11 @@ struct vfp_ring {
 	u16				avail_idx;
 	u16				next_used;
 	u16				used_idx;
+	u16				first_flags;
 	u16				called_idx;
 	bool				called_valid;
 	bool				notify_on;
 	enum vfp_fault			fault;
-
-	__le64				first_used;
 
 	struct vhost_iotlb		*mem;
 	struct vfp_cache		*cache;

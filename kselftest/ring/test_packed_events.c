@@ -241,12 +241,12 @@ static void flags_then_rest(struct rig *rig)
 static void batch_then_flags(struct rig *rig)
 {
 	rule.first = desc(rig, 2, 8);
-	rule.then = desc(rig, 1, 8);
+	rule.then = desc(rig, 1, 14);
 }
 
 static void flags_then_wish(struct rig *rig)
 {
-	rule.first = desc(rig, 1, 8);
+	rule.first = desc(rig, 1, 14);
 	rule.then = rig->pdrv.driver_event;
 }
 
@@ -262,7 +262,7 @@ static void test_barriers(void)
 
 	for (flags = 0; flags <= RIG_EVENT_IDX; flags++) {
 		obey("flags, then the rest", flags, SHIM_RMB, flags_then_rest);
-		obey("the batch, then its first with the flags", flags, SHIM_WMB,
+		obey("the batch, then the flags of its first", flags, SHIM_WMB,
 		     batch_then_flags);
 		obey("used flags, then the driver's wish", flags, SHIM_MB,
 		     flags_then_wish);

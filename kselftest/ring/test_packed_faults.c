@@ -2,8 +2,6 @@
 /*
  * A packed ring: what is no chain, no base, no memory.
  */
-#include <string.h>
-
 #include "kselftest/ring/rig.h"
 #include "kselftest/ring/tests.h"
 
@@ -211,35 +209,36 @@ static void test_access_ok(void)
 /* Nothing moves when the ring can't be written. */
 static void test_push_fault(void)
 {
-	struct vfp_used three[3] = { { 0, 1, 1 }, { 1, 1, 1 }, { 2, 1, 1 } };
+	struct vfp_used two[2] = { { 0, 1, 1 }, { 1, 1, 1 } };
 	struct rig rig;
-	u8 first[16];
 
-	rig_init_packed(&rig, 4, 0, 0, true);
+	rig_init_packed(&rig, 2, 0, 0, true);
 	expect(pdrv_send(&rig.pdrv, &one, 1, 5));
 	expect_eq(rig_pop(&rig), 1);
 	shim_unmap(rig.pdrv.ring);
-	/* The first of a batch is written when it is published. */
-	expect_eq(rig_push_packed(&rig, 1), 0);
 	expect_eq(rig.ring.fault, VFP_FAULT_NONE);
-	expect_eq(vfp_ring_publish(&rig.ring), -EIO);
+	expect_eq(rig_push_packed(&rig, 1), -EIO);
 	expect_eq(rig.ring.fault, VFP_FAULT_RING_ACCESS);
+	expect_eq(vfp_ring_publish(&rig.ring), 0);
+	expect_eq(rig_pop(&rig), -EIO);
 	expect_eq(vfp_ring_notify_on(&rig.ring), -EIO);
-	shim_map(rig.pdrv.ring, pdrv_ring_size(4));
+	shim_map(rig.pdrv.ring, pdrv_ring_size(2));
+	expect_eq(rig_push_packed(&rig, 1), 0);
+	shim_unmap(rig.pdrv.ring);
+	expect_eq(vfp_ring_publish(&rig.ring), -EIO);
+	shim_map(rig.pdrv.ring, pdrv_ring_size(2));
 	expect(!pdrv_has_used(&rig.pdrv));
 	expect_eq(vfp_ring_publish(&rig.ring), 1);
 	expect(rig_comes_back(&rig, 5, 1));
-	tap_case("the third of three");
+	tap_case("the second of two");
 	shim_unmap(rig.pdrv.ring);
-	shim_map(rig.pdrv.ring, 32);
+	shim_map(rig.pdrv.ring, 16);
 	vfp_ring_set_base(&rig.ring, 0x80008000);
 	rig.ring.next_used = 0x8000;
-	memcpy(first, rig.pdrv.ring, sizeof(first));
-	expect_eq(vfp_ring_push(&rig.ring, three, 3), -EIO);
-	expect(!memcmp(first, rig.pdrv.ring, sizeof(first)));
+	expect_eq(vfp_ring_push(&rig.ring, two, 2), -EIO);
 	expect_eq(vfp_ring_publish(&rig.ring), 0);
 	shim_unmap(rig.pdrv.ring);
-	shim_map(rig.pdrv.ring, pdrv_ring_size(4));
+	shim_map(rig.pdrv.ring, pdrv_ring_size(2));
 	tap_case("the device area");
 	shim_unmap(rig.pdrv.device_event);
 	expect_eq(vfp_ring_notify_on(&rig.ring), -EIO);

@@ -104,7 +104,6 @@ static void test_many(void)
 	}
 }
 
-/* Of chains that are not read ahead to their end, neither is the table. */
 static void test_behind(void)
 {
 	unsigned int plain;
@@ -169,10 +168,68 @@ static void test_border(void)
 	done(false);
 }
 
+/* What was read of them ahead was read where they lay then. */
+static void test_set_mem(void)
+{
+	const u64 moved = 0x20000;
+	struct drv_buf bufs[3];
+	unsigned int packed, i;
+	u8 *table;
+
+	for (packed = 0; packed < 2; packed++) {
+		init(packed);
+		tap_case("packed %u", packed);
+		for (i = 0; i < 3; i++)
+			send(packed, i, 0, 3);
+		expect_chain(0, 3);
+		/* Elsewhere, and with another table for the last. */
+		memcpy(rig.ram + moved, rig.ram, moved);
+		buffers(1, 3, bufs);
+		table = rig.ram + moved + RIG_TABLE + ROOM * 2;
+		for (i = 0; i < 3; i++)
+			if (packed)
+				pdrv_put_desc(table, i, bufs[i].addr,
+					      bufs[i].len, 0, 0);
+			else
+				drv_put_desc(table, i, bufs[i].addr, bufs[i].len,
+					     i < 2 ? DRV_F_NEXT : 0, i + 1);
+		rig_no_regions(&rig);
+		rig_region(&rig, RIG_GPA, RIG_GPA + moved - 1, moved);
+		for (i = 1; i < 3; i++) {
+			expect_eq(rig_pop(&rig), 1);
+			expect_eq(rig.chain.nr_out, 3);
+			expect_eq(rig.iov[0].iov_base, rig.ram + moved + 64);
+		}
+		done(packed);
+	}
+}
+
+/* A table that ends with its region is read ahead to its end. */
+static void test_last(void)
+{
+	const u64 at = 4096;
+	struct drv_buf bufs[3];
+
+	init(false);
+	rig_no_regions(&rig);
+	rig_region(&rig, RIG_GPA, RIG_GPA + at + 47, 0);
+	drv_send(&rig.drv, &(struct drv_buf) { RIG_GPA, 1, false }, 1);
+	expect_eq(rig_pop(&rig), 1);
+	buffers(0, 3, bufs);
+	drv_offer(&rig.drv, drv_chain_indirect(&rig.drv, bufs, 3, RIG_GPA + at,
+					       rig.ram + at));
+	drv_publish(&rig.drv);
+	expect_chain(0, 3);
+	expect_eq(rig.cache.heads[0].tabled, 3);
+	done(false);
+}
+
 const struct test table_tests[] = {
 	{ "tables are whole, however much of them is read ahead", test_many, NULL },
 	{ "a table may stand behind other descriptors", test_behind, NULL },
 	{ "with tables read ahead, chains are taken without a read", test_reads, NULL },
 	{ "of a table, what lies beyond its region is another's", test_border, NULL },
+	{ "with other regions, tables are read anew", test_set_mem, NULL },
+	{ "a table that ends with its region is read ahead", test_last, NULL },
 	{ },
 };

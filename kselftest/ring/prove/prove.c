@@ -105,6 +105,17 @@ static bool has_table(unsigned int slot)
 	       cache.heads[slot].table + cache.heads[slot].tabled <= VFP_TABLES;
 }
 
+/* A region that was hit before, of any size, at any place. */
+static void any_hot(void)
+{
+	static struct vhost_iotlb_map hot;
+
+	hot = (struct vhost_iotlb_map) { nondet_u64(), nondet_u64(), nondet_u64() };
+	assume(hot.start <= hot.last && hot.last - hot.start < 1ULL << 47);
+	if (nondet_bool())
+		cache.hot[0] = &hot;
+}
+
 /* Whatever was read, what the cache says of it is so; the chain has no room. */
 static void reads(bool packed)
 {
@@ -115,6 +126,7 @@ static void reads(bool packed)
 	int ret;
 
 	any_ring(&ring, packed);
+	any_hot();
 	ret = vfp_ring_pop(&ring, &chain);
 	claim(ret == 0 || ret == 1 || ret == -EIO);
 	claim(ret >= 0 || ring.fault);

@@ -89,23 +89,19 @@ static unsigned int table_size(const struct vfp_ring *ring,
 	return table->len / DESC_SIZE;
 }
 
-/* In a packed ring's table they stand one behind the other. */
-static void make_linear(struct vfp_desc *desc, unsigned int i, unsigned int num)
-{
-	desc->flags &= VRING_DESC_F_WRITE;
-	desc->next = i + 1;
-	if (desc->next < num)
-		desc->flags |= VRING_DESC_F_NEXT;
-}
-
-/* @known: the first descriptors of it, @n of them. */
-static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
-		      struct vfp_desc *known, unsigned int n,
-		      struct vfp_chain *chain)
+/*
+ * @known: the first descriptors of the table, @n of them.  In a packed ring's table
+ * they stand one behind the other, and flags say nothing but for WRITE.
+ */
+static __always_inline int walk_table(struct vfp_ring *ring, u64 table,
+				      unsigned int all,
+				      const struct vfp_desc *known,
+				      unsigned int n, struct vfp_chain *chain,
+				      bool packed)
 {
 	unsigned int num = min_t(unsigned int, all, VFP_MAX_SEGS);
 	unsigned int steps, first = 0, i = 0;
-	struct vfp_desc *desc;
+	const struct vfp_desc *desc;
 	struct run run;
 	int err;
 
@@ -119,16 +115,14 @@ static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
 			n = run.n;
 		}
 		desc = known + array_index_nospec(i - first, n);
-		if (ring->packed)
-			make_linear(desc, i, all);
-		if (unlikely(desc->flags & VRING_DESC_F_INDIRECT))
+		if (unlikely(!packed && desc->flags & VRING_DESC_F_INDIRECT))
 			return vfp_fault(ring, VFP_FAULT_INDIRECT);
 		err = vfp_add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
-		if (!(desc->flags & VRING_DESC_F_NEXT))
+		if (packed ? i + 1 == all : !(desc->flags & VRING_DESC_F_NEXT))
 			return 0;
-		i = desc->next;
+		i = packed ? i + 1 : desc->next;
 		if (unlikely(i >= num))
 			return vfp_fault(ring, VFP_FAULT_NEXT);
 	}
@@ -136,20 +130,23 @@ static int walk_table(struct vfp_ring *ring, u64 table, unsigned int all,
 }
 
 /* @head: what was read of the table ahead, if anything. */
-static int walk_indirect(struct vfp_ring *ring, const struct vfp_desc *table,
-			 const struct vfp_head *head, struct vfp_chain *chain)
+static __always_inline int walk_indirect(struct vfp_ring *ring,
+					 const struct vfp_desc *table,
+					 const struct vfp_head *head,
+					 struct vfp_chain *chain, bool packed)
 {
 	unsigned int all = table_size(ring, table);
 
 	if (unlikely(!all))
 		return vfp_fault(ring, VFP_FAULT_INDIRECT);
 	/* In a split ring's table a chain may leave most of it out. */
-	if (unlikely(ring->packed && all > VFP_MAX_SEGS))
+	if (unlikely(packed && all > VFP_MAX_SEGS))
 		return vfp_fault(ring, VFP_FAULT_TOO_LONG);
 	if (unlikely(table->addr + (table->len - 1) < table->addr))
 		return vfp_fault(ring, VFP_FAULT_ADDRESS);
 	return walk_table(ring, table->addr, all,
-			  ring->cache->tables + head->table, head->tabled, chain);
+			  ring->cache->tables + head->table, head->tabled, chain,
+			  packed);
 }
 
 /* Descriptor @i of a split ring, and those that follow it in the chain. */
@@ -199,7 +196,7 @@ int vfp_chain_walk(struct vfp_ring *ring, const struct vfp_head *head,
 	for (;;) {
 		chain->slots++;
 		if (desc->flags & VRING_DESC_F_INDIRECT)
-			return walk_indirect(ring, desc, head, chain);
+			return walk_indirect(ring, desc, head, chain, false);
 		err = vfp_add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
@@ -246,8 +243,7 @@ int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, unsigned int slot,
 			  unsigned int most, struct vfp_chain *chain)
 {
 	const struct vfp_desc *desc = ring->cache->ahead + slot;
-	unsigned int known = ring->nr_ahead - slot;
-	unsigned int i = head;
+	unsigned int known = ring->nr_ahead - slot, i;
 	struct run run;
 	int err;
 
@@ -256,30 +252,34 @@ int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, unsigned int slot,
 	vfp_chain_begin(chain);
 	most = min_t(unsigned int, most, VFP_MAX_SEGS + 1);
 	for (;;) {
-		chain->id = desc->id;
 		chain->slots++;
 		if (desc->flags & VRING_DESC_F_INDIRECT) {
 			if (unlikely(chain->slots > 1))
 				return vfp_fault(ring, VFP_FAULT_INDIRECT);
+			chain->id = desc->id;
 			return walk_indirect(ring, desc,
-					     ring->cache->heads + slot, chain);
+					     ring->cache->heads + slot, chain,
+					     true);
 		}
 		err = vfp_add_segments(ring, chain, desc);
 		if (unlikely(err))
 			return err;
 		if (!(desc->flags & VRING_DESC_F_NEXT))
-			return 0;
+			break;
 		if (unlikely(chain->slots == most))
 			return vfp_fault(ring, VFP_FAULT_LOOP);
-		if (++i == ring->num)
-			i = 0;
 		if (chain->slots < known) {
 			desc++;
 			continue;
 		}
+		i = head + chain->slots;
+		if (i >= ring->num)
+			i -= ring->num;
 		if (run.at == run.n &&
 		    read_packed(ring, i, most - chain->slots, &run))
 			return -EIO;
 		desc = &run.desc[run.at++];
 	}
+	chain->id = desc->id;
+	return 0;
 }

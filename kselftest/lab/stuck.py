@@ -42,7 +42,7 @@ def _code(guest):
     """What the first CPU of the guest executes, with its registers, its stack and
     where its modules are."""
     return '\n'.join(guest.qmp('human-monitor-command', timeout=10, command_line=line)
-                     for line in ('info registers', 'x /12i $pc-16', 'x /48gx $rsp',
+                     for line in ('info registers', 'x /12i $pc-16', 'x /48gx $sp',
                                   'info lapic', 'info irq'))
 
 

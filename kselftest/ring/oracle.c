@@ -44,6 +44,8 @@ int oracle_translate(const struct vhost_iotlb *mem, u64 addr, u32 len,
 		part = (unsigned __int128)map->last + 1 - at;
 		if (part > end - at)
 			part = end - at;
+		if (mem->bytes)
+			part = 1;
 		iov[n].iov_base = (void *)(unsigned long)
 				  (map->addr + (u64)(at - map->start));
 		iov[n++].iov_len = part;

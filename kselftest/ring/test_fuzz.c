@@ -12,6 +12,8 @@
 #define TABLES		4
 
 static u64 seed;
+/* Each byte of the guest's memory lies in a region of its own. */
+static bool bytes;
 static struct oracle oracle;
 static unsigned long taken, faults[VFP_NR_FAULTS];
 
@@ -58,7 +60,7 @@ static u32 any_len(void)
 		0, 1, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff,
 	};
 
-	return once_in(12) ? lens[below(7)] : 1 + below(2000);
+	return once_in(12) ? lens[below(7)] : 1 + below(bytes ? 40 : 2000);
 }
 
 static u16 any_next(unsigned int num, unsigned int i)
@@ -187,7 +189,8 @@ static bool pop(struct rig *rig)
 
 	expect_eq(ret, want ? -EIO : empty ? 0 : 1);
 	expect_eq(rig->ring.fault, want);
-	expect(shim.reads <= 2 + rig->drv.num + 32 * VFP_MAX_SEGS + 3 * VFP_AHEAD);
+	expect(shim.reads <= 2 + rig->drv.num + 32 * VFP_MAX_SEGS +
+			     3 * VFP_AHEAD + 2 * VFP_TABLES);
 	expect_eq(shim.writes, 0);
 	faults[rig->ring.fault]++;
 	if (ret != 1)
@@ -265,21 +268,23 @@ void fuzz_note(const char *format, unsigned long rings, unsigned long chains,
 		tap_note("%s: %lu", names[i], counts[i]);
 }
 
-static void test_fuzz(void)
+static void fuzz(const char *name, unsigned long rings)
 {
 	static struct rig rigs[NR_RIGS];
 	unsigned long n;
 	unsigned int i;
 
 	seed = fuzz_seed;
-	for (i = 0; i < NR_RIGS; i++)
+	for (i = 0; i < NR_RIGS; i++) {
 		rig_init(&rigs[i], 1 << i, i & 1 ? RIG_EVENT_IDX : 0, 0);
-	for (n = 0; n < fuzz_rings && !tap_failed(); n++) {
+		rigs[i].mem.bytes = bytes;
+	}
+	for (n = 0; n < rings && !tap_failed(); n++) {
 		tap_case("ring %lu of seed %#llx", n, fuzz_seed);
 		any_ring(&rigs[n % NR_RIGS]);
 		try_ring(&rigs[n % NR_RIGS]);
 	}
-	fuzz_note("split", n, taken, faults);
+	fuzz_note(name, n, taken, faults);
 	for (i = VFP_FAULT_AVAIL_JUMP; i < VFP_FAULT_DIRECTION; i++)
 		expect(faults[i]);
 	expect(!faults[VFP_FAULT_DIRECTION]);
@@ -287,7 +292,19 @@ static void test_fuzz(void)
 		rig_exit(&rigs[i]);
 }
 
+static void test_fuzz(void)
+{
+	fuzz("split", fuzz_rings);
+}
+
+static void test_bytes(void)
+{
+	bytes = true;
+	fuzz("split-by-bytes", fuzz_rings / 8);
+}
+
 const struct test fuzz_tests[] = {
 	{ "random rings do as the reference says", test_fuzz, NULL },
+	{ "so do random rings where each byte is a region", test_bytes, NULL },
 	{ },
 };

@@ -13,10 +13,22 @@ struct vhost_iotlb_map {
 	u64 addr;
 };
 
+/* @bytes: each byte of the regions is as a region of its own */
 struct vhost_iotlb {
+	bool			bytes;
 	unsigned int		nmaps;
 	struct vhost_iotlb_map	maps[SHIM_MAX_MAPS];
 };
+
+/* Whoever remembers it finds another byte there later, and asks again. */
+static inline struct vhost_iotlb_map *
+shim_byte_of(const struct vhost_iotlb_map *map, u64 at)
+{
+	static struct vhost_iotlb_map byte;
+
+	byte = (struct vhost_iotlb_map) { at, at, map->addr + (at - map->start) };
+	return &byte;
+}
 
 /* The region with the lowest start that meets start..last. */
 static inline struct vhost_iotlb_map *
@@ -28,7 +40,7 @@ vhost_iotlb_itree_first(struct vhost_iotlb *iotlb, u64 start, u64 last)
 		if (map->start <= last && map->last >= start &&
 		    (!first || map->start < first->start))
 			first = map;
-	return first;
+	return first && iotlb->bytes ? shim_byte_of(first, start) : first;
 }
 
 #endif

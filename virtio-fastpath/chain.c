@@ -38,17 +38,11 @@ static __always_inline unsigned int copy_run(const void __user *from,
 					     unsigned int n, bool packed,
 					     struct run *run)
 {
-	const struct vring_desc __user *desc = from;
-	struct vfp_desc *to = run->desc;
-	unsigned int i = 0;
-
 	if (unlikely(!user_read_access_begin(from, n * DESC_SIZE)))
 		return 0;
-	for (; i < n; i++)
-		if (unlikely(!vfp_copy_desc(to + i, desc + i, packed)))
-			break;
+	n = vfp_copy_descs(run->desc, from, n, packed);
 	user_read_access_end();
-	return i;
+	return n;
 }
 
 /* One descriptor of a table that lies in a region not seen yet, or in two. */

@@ -44,7 +44,7 @@ static inline void __user *vfp_hot_range(struct vfp_ring *ring, u64 addr,
 
 /*
  * As vfp_hot_range(), for one descriptor at least, and for where nothing stops a
- * processor that guesses the checks' outcome: it goes no further than the region.
+ * processor that guesses the checks' outcome: what it reads begins in the region.
  */
 static __always_inline const void __user *
 vfp_hot_inside(struct vfp_ring *ring, u64 addr, u32 len)
@@ -130,6 +130,19 @@ fault:
 	return false;
 }
 
+/* Likewise, those that lie side by side; how many, up to the first fault. */
+static __always_inline unsigned int
+vfp_copy_descs(struct vfp_desc *to, const struct vring_desc __user *from,
+	       unsigned int n, bool packed)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (unlikely(!vfp_copy_desc(to + i, from + i, packed)))
+			break;
+	return i;
+}
+
 /*
  * Copies the first descriptors of the table that @desc refers to, likewise, to @to
  * and on, as far as there is room before @end; how many.  Only where that is as
@@ -140,7 +153,7 @@ static __always_inline unsigned int
 vfp_copy_table(struct vfp_ring *ring, const struct vfp_desc *desc,
 	       struct vfp_desc *to, const struct vfp_desc *end, bool packed)
 {
-	unsigned int n = 0, most = desc->len / sizeof(struct vring_desc);
+	unsigned int most = desc->len / sizeof(struct vring_desc);
 	unsigned int room = end - to;
 	const struct vring_desc __user *from;
 
@@ -149,11 +162,7 @@ vfp_copy_table(struct vfp_ring *ring, const struct vfp_desc *desc,
 	from = vfp_hot_inside(ring, desc->addr, desc->len);
 	if (unlikely(!from || !access_ok(from, desc->len)))
 		return 0;
-	most = min3(most, room, VFP_RUN);
-	for (; n < most; n++)
-		if (unlikely(!vfp_copy_desc(to + n, from + n, packed)))
-			break;
-	return n;
+	return vfp_copy_descs(to, from, min3(most, room, VFP_RUN), packed);
 }
 
 static __always_inline void vfp_chain_begin(struct vfp_chain *chain)

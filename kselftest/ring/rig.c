@@ -214,3 +214,23 @@ bool rig_comes_back(struct rig *rig, u16 id, u32 len)
 	expect(!len || got_len == len);
 	return true;
 }
+
+void rig_bufs(unsigned int i, unsigned int n, struct drv_buf *bufs)
+{
+	unsigned int k;
+
+	for (k = 0; k < n; k++)
+		bufs[k] = (struct drv_buf) { RIG_GPA + 64 * i + k, i + 1, false };
+}
+
+void rig_expect_chain(struct rig *rig, unsigned int i, unsigned int n)
+{
+	unsigned int k;
+
+	expect_eq(rig_pop(rig), 1);
+	expect_eq(rig->chain.nr_out, n);
+	for (k = 0; k < n && !tap_failed(); k++) {
+		expect_eq(rig->iov[k].iov_base, rig->ram + 64 * i + k);
+		expect_eq(rig->iov[k].iov_len, i + 1);
+	}
+}

@@ -96,6 +96,13 @@ void rig_expect_fault(struct rig *rig, enum vfp_fault want, const char *file,
 size_t rig_gather(const struct vfp_chain *chain, u8 *buf, size_t max);
 size_t rig_scatter(const struct vfp_chain *chain, const u8 *buf, size_t len);
 
+/*
+ * Chain @i of a test with many: @n buffers of its own length, each at an address of
+ * its own; and popping it, as the next chain, whole.
+ */
+void rig_bufs(unsigned int i, unsigned int n, struct drv_buf *bufs);
+void rig_expect_chain(struct rig *rig, unsigned int i, unsigned int n);
+
 /* Numbers that look random; never seeded with 0. */
 static inline u64 rig_random(u64 *state)
 {

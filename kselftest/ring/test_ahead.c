@@ -40,30 +40,15 @@ static void done(bool packed)
 		rig_exit(&rig);
 }
 
-/* Chain @i: its first buffer lies at an address, and is of a length, of its own. */
 static void send(bool packed, unsigned int i, unsigned int n)
 {
 	struct drv_buf bufs[NUM];
-	unsigned int k;
 
-	for (k = 0; k < n; k++)
-		bufs[k] = (struct drv_buf) { RIG_GPA + 64 * i + k, i + 1, false };
+	rig_bufs(i, n, bufs);
 	if (packed)
 		expect(pdrv_send(&rig.pdrv, bufs, n, i));
 	else
 		expect(drv_send(&rig.drv, bufs, n) >= 0);
-}
-
-static void expect_chain(unsigned int i, unsigned int n)
-{
-	unsigned int k;
-
-	expect_eq(rig_pop(&rig), 1);
-	expect_eq(rig.chain.nr_out, n);
-	for (k = 0; k < n && !tap_failed(); k++) {
-		expect_eq(rig.iov[k].iov_base, rig.ram + 64 * i + k);
-		expect_eq(rig.iov[k].iov_len, i + 1);
-	}
 }
 
 /* Nothing but the addresses, so that chains stay what they were else. */
@@ -84,10 +69,10 @@ static void test_as_read(void)
 		init_at(packed, 0);
 		for (i = 0; i < MANY; i++)
 			send(packed, i, 1);
-		expect_chain(0, 1);
+		rig_expect_chain(&rig, 0, 1);
 		overwrite(packed);
 		for (i = 1; i < VFP_AHEAD; i++) {
-			expect_chain(i, 1);
+			rig_expect_chain(&rig, i, 1);
 			expect_eq(shim.reads, 0);
 		}
 		expect_eq(rig_pop(&rig), 1);
@@ -123,7 +108,7 @@ static void test_forgotten(void)
 			init(packed);
 			for (i = 0; i < 3; i++)
 				send(packed, i, 1);
-			expect_chain(0, 1);
+			rig_expect_chain(&rig, 0, 1);
 			overwrite(packed);
 			ways[way]();
 			expect_eq(rig_pop(&rig), 1);
@@ -147,14 +132,14 @@ static void test_set_back(void)
 	init(false);
 	for (i = 0; i < 3; i++)
 		send(false, i, 1);
-	expect_chain(0, 1);
+	rig_expect_chain(&rig, 0, 1);
 	drv_put_idx(&rig.drv, rig.ring.last_avail);
 	expect_eq(vfp_ring_notify_on(&rig.ring), 0);
 	expect_eq(rig_pop(&rig), 0);
 	drv_publish(&rig.drv);
 	expect_eq(vfp_ring_notify_on(&rig.ring), 1);
-	expect_chain(1, 1);
-	expect_chain(2, 1);
+	rig_expect_chain(&rig, 1, 1);
+	rig_expect_chain(&rig, 2, 1);
 	expect_eq(rig_pop(&rig), 0);
 	done(false);
 }
@@ -168,8 +153,8 @@ static void test_wrong_later(void)
 	send(false, 0, 1);
 	send(false, 1, 1);
 	rig_offer(&rig, NUM);
-	expect_chain(0, 1);
-	expect_chain(1, 1);
+	rig_expect_chain(&rig, 0, 1);
+	rig_expect_chain(&rig, 1, 1);
 	expect_broken(VFP_FAULT_HEAD);
 	done(false);
 
@@ -179,7 +164,7 @@ static void test_wrong_later(void)
 	/* The driver's first head is descriptor 0, as is to be seen here. */
 	shim_unmap(rig.drv.desc);
 	shim_map(rig.drv.desc, 16);
-	expect_chain(0, 1);
+	rig_expect_chain(&rig, 0, 1);
 	expect_broken(VFP_FAULT_RING_ACCESS);
 	shim_unmap(rig.drv.desc);
 	shim_map(rig.drv.desc, drv_desc_size(NUM));
@@ -192,8 +177,8 @@ static void test_wrong_later(void)
 	ring = rig.pdrv.ring;
 	shim_unmap(ring);
 	shim_map(ring + 16 * 60, 2 * 16);
-	expect_chain(0, 1);
-	expect_chain(1, 1);
+	rig_expect_chain(&rig, 0, 1);
+	rig_expect_chain(&rig, 1, 1);
 	expect_broken(VFP_FAULT_RING_ACCESS);
 	shim_unmap(ring + 16 * 60);
 	shim_map(ring, pdrv_ring_size(NUM));
@@ -262,7 +247,7 @@ static void test_push_unreachable(void)
 		init_at(packed, 0);
 		for (i = 0; i < 2; i++) {
 			send(packed, i, 1);
-			expect_chain(i, 1);
+			rig_expect_chain(&rig, i, 1);
 			used[i].id = rig.chain.id;
 		}
 		ring = packed ? rig.pdrv.ring : rig.drv.used;
@@ -322,8 +307,8 @@ static void test_cut(void)
 					send(packed, i, 1);
 				send(packed, before, n);
 				for (i = 0; i < before; i++)
-					expect_chain(i, 1);
-				expect_chain(before, n);
+					rig_expect_chain(&rig, i, 1);
+				rig_expect_chain(&rig, before, n);
 				expect_eq(rig_pop(&rig), 0);
 				done(packed);
 			}

@@ -21,10 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest/ring/bench/guest.h"
+#include "kselftest/ring/bench/median.h"
 
 #define MAX_WINDOWS	1000
 #define CONTENDERS	4
@@ -139,14 +139,6 @@ static void adapt_to_cpu(void)
 	bench_patches(&cpu, apply);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
 /* What the driver does to offer a full ring again is not in it. */
 static double slice(const struct bench_contender *contender,
 		    struct guest *guest, unsigned int batch)
@@ -162,21 +154,6 @@ static double slice(const struct bench_contender *contender,
 		took += now() - start;
 	}
 	return took;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The median; @spread: from quartile to quartile, as a part of it. */
-static double middle(double *values, unsigned int n, double *spread)
-{
-	qsort(values, n, sizeof(*values), compare);
-	*spread = (values[n * 3 / 4] - values[n / 4]) / values[n / 2];
-	return values[n / 2];
 }
 
 /*

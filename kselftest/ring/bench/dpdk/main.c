@@ -6,10 +6,10 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest/ring/bench/dpdk/side.h"
+#include "kselftest/ring/bench/median.h"
 
 enum { ROUNDS = 16, MAX_WINDOWS = 1000, MAX_SLICES = 1000 };
 
@@ -26,14 +26,6 @@ struct side {
 	struct sender	sender;
 	uint64_t	(*take)(void);
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
 
 /* What it must have seen of a round: see put_frame(). */
 static uint64_t right(const struct work *work)
@@ -61,29 +53,17 @@ static double slice(struct side *side)
 	return took / ROUNDS / NUM;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double middle(double *values, unsigned int n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return values[n / 2];
-}
-
 static void window(struct side sides[2], unsigned int slices, double ns[2])
 {
 	static double took[2][MAX_SLICES];
 	unsigned int i, s;
+	double spread;
 
 	for (i = 0; i < slices; i++)
 		for (s = 0; s < 2; s++)
 			took[s][i] = slice(&sides[s]);
 	for (s = 0; s < 2; s++)
-		ns[s] = middle(took[s], slices);
+		ns[s] = middle(took[s], slices, &spread);
 }
 
 static void measure(const struct work *work, unsigned int windows,
@@ -92,7 +72,7 @@ static void measure(const struct work *work, unsigned int windows,
 	static double twin[MAX_WINDOWS], other[MAX_WINDOWS], ratio[MAX_WINDOWS];
 	static struct side sides[2] = { { .take = twin_take }, { .take = dpdk_take } };
 	unsigned int w;
-	double ns[2], half;
+	double ns[2], half, spread, unused;
 
 	sender_init(&sides[0].sender, work);
 	sender_init(&sides[1].sender, work);
@@ -105,10 +85,10 @@ static void measure(const struct work *work, unsigned int windows,
 		other[w] = ns[1];
 		ratio[w] = ns[1] / ns[0];
 	}
-	half = middle(ratio, windows);
+	half = middle(ratio, windows, &spread);
 	printf("%-30s %8.2f %8.2f %6.2f  %4.1f%%\n", work->name,
-	       middle(twin, windows), middle(other, windows), half,
-	       100 * (ratio[windows * 3 / 4] - ratio[windows / 4]) / half);
+	       middle(twin, windows, &unused), middle(other, windows, &unused),
+	       half, 100 * spread);
 	fflush(stdout);
 	dpdk_stop();
 	sender_exit(&sides[0].sender);

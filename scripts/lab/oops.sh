@@ -5,11 +5,12 @@
 
 # oopses FILE  -- print the lines of a kernel log that tell of a fault.
 # A line from the boot that names a weakness of the processor ('data leak
-# possible') is none.
+# possible') is none, nor is one that says that leaks will be looked for.
 oopses() {
 	grep -a -E -e 'WARNING:|BUG:|Oops|general protection|Call Trace' \
 		-e 'soft lockup|hung task|blocked for more than|rcu:.*stall' \
 		-e 'KASAN|UBSAN|KCSAN|refcount|leak|Kernel panic' \
 		-e 'DEBUG_LOCKS_WARN_ON|INFO: possible|INFO: suspicious' "$1" |
-		grep -a -v -e 'data leak possible' -e 'Kernel command line:'
+		grep -a -v -e 'data leak possible' -e 'Kernel command line:' \
+			-e 'leak detector initialized'
 }

@@ -98,6 +98,14 @@ static inline int report_end(void)
 	return report.failed ? 1 : 0;
 }
 
+/* Shell commands, up to the first that fails; a NULL ends them. */
+static inline bool commands(const char * const *list)
+{
+	while (*list && !system(*list))
+		list++;
+	return !*list;
+}
+
 /* What a test stands on: without it there is no use in going on. */
 #define must(good) do {							\
 	if (!(good)) {							\

@@ -149,19 +149,27 @@ static inline int vmm_stop(struct vmm *vmm)
 	return vmm_backend(vmm, RX, -1) ?: vmm_backend(vmm, TX, -1);
 }
 
-/* The process's own part: memory and rings, and the device opened. */
-static inline void vmm_open(struct vmm *vmm, uint64_t features,
-			    unsigned int num)
+/* The device opened, with VMM_MEM bytes of memory and rings of one's own. */
+static inline void vmm_open_on(struct vmm *vmm, uint64_t features,
+			       unsigned int num, uint8_t *mem)
 {
 	vmm->features = features;
 	vmm->nr = 0;
 	vmm->dev = open(vmm_device, O_RDWR | O_CLOEXEC);
 	must(vmm->dev >= 0);
-	vmm->mem = mmap(NULL, VMM_MEM, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(vmm->mem != MAP_FAILED);
+	vmm->mem = mem;
 	ring_open(&vmm->q[RX], num);
 	ring_open(&vmm->q[TX], num);
+}
+
+static inline void vmm_open(struct vmm *vmm, uint64_t features,
+			    unsigned int num)
+{
+	uint8_t *mem = mmap(NULL, VMM_MEM, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(mem != MAP_FAILED);
+	vmm_open_on(vmm, features, num, mem);
 }
 
 static inline void vmm_close(struct vmm *vmm)

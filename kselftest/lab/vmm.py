@@ -12,7 +12,8 @@ import subprocess
 from lab import Tap, insmod, rmmod, run, twins
 
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
-            'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback')
+            'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback',
+            'memory', 'mapped', 'moves', 'layouts')
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 

@@ -89,9 +89,11 @@ DEFINE_SHOW_ATTRIBUTE(summary);
 
 /* State */
 
-static void vq_state(struct seq_file *m, struct ktwin_vq *vq)
+/* A pump may take its time, if guest memory is missing. */
+static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 {
-	mutex_lock(&vq->lock);
+	if (mutex_lock_killable(&vq->lock))
+		return -EINTR;
 	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s\n",
 		   vq_names[vq->index],
 		   !vq->port ? "stopped" : vq->broken ? "broken" : "running",
@@ -104,16 +106,18 @@ static void vq_state(struct seq_file *m, struct ktwin_vq *vq)
 		   test_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state),
 		   vq->kick.file ? "set" : "none", vq->call ? "set" : "none");
 	mutex_unlock(&vq->lock);
+	return 0;
 }
 
 static int state_show(struct seq_file *m, void *unused)
 {
 	struct ktwin *twin = m->private;
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < KTWIN_NR_VQS; i++)
-		vq_state(m, &twin->vqs[i]);
-	return 0;
+	for (i = 0; i < KTWIN_NR_VQS && !err; i++)
+		err = vq_state(m, &twin->vqs[i]);
+	return err;
 }
 DEFINE_SHOW_ATTRIBUTE(state);
 

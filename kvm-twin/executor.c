@@ -19,6 +19,7 @@
 #include <linux/file.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/timer.h>
 
 #define CREATE_TRACE_POINTS
@@ -60,6 +61,17 @@ static bool at_rest(struct ktwin_vq *vq)
 }
 
 /* The worker */
+
+/*
+ * Guest memory may be missing until somebody brings it, as with userfaultfd, and a
+ * kernel thread that comes by waits as long as it takes: for ever, if that somebody
+ * is a process that ends, and waits for us.  So the worker can be killed out of it.
+ */
+static void settle(struct kthread_work *work)
+{
+	allow_kernel_signal(SIGKILL);
+	flush_signals(current);
+}
 
 static bool pump_with_mm(struct ktwin_vq *vq, struct mm_struct *mm)
 {
@@ -260,6 +272,46 @@ void ktwin_executor_init(struct ktwin_vq *vq)
 {
 	init_inline(vq);
 	kthread_init_work(&vq->work, run_by_worker);
+}
+
+/**
+ * ktwin_executor_begin() - a twin has got its worker
+ * @twin: the twin
+ *
+ * Context: process; twin->lock held.
+ */
+void ktwin_executor_begin(struct ktwin *twin)
+{
+	kthread_init_work(&twin->settle, settle);
+	kthread_queue_work(twin->worker, &twin->settle);
+}
+
+/**
+ * ktwin_executor_hurry() - the worker is not to wait for guest memory any more
+ * @twin: the twin
+ *
+ * Until ktwin_executor_settle(), what it comes by and is not there has failed.
+ *
+ * Context: process; twin->lock held.
+ */
+void ktwin_executor_hurry(struct ktwin *twin)
+{
+	lockdep_assert_held(&twin->lock);
+	if (twin->worker)
+		send_sig(SIGKILL, twin->worker->task, 1);
+}
+
+/**
+ * ktwin_executor_settle() - the worker may take its time again
+ * @twin: the twin
+ *
+ * Context: process; twin->lock held.
+ */
+void ktwin_executor_settle(struct ktwin *twin)
+{
+	lockdep_assert_held(&twin->lock);
+	if (twin->worker)
+		kthread_queue_work(twin->worker, &twin->settle);
 }
 
 /**

@@ -113,6 +113,25 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 }
 
 /**
+ * ktwin_vq_lock() - lock a queue, which waits for a pump to end
+ * @vq: the queue
+ *
+ * A pump may wait for guest memory that is missing; a process that is killed
+ * does not wait for that.
+ *
+ * Context: process; twin->lock held.
+ */
+void ktwin_vq_lock(struct ktwin_vq *vq)
+{
+	lockdep_assert_held(&vq->twin->lock);
+	if (!mutex_lock_killable(&vq->lock))
+		return;
+	ktwin_executor_hurry(vq->twin);
+	mutex_lock(&vq->lock);
+	ktwin_executor_settle(vq->twin);
+}
+
+/**
  * ktwin_vq_set_backend() - start a queue on a backend, or stop it
  * @vq: the queue
  * @fd: a queue of a tap, or -1 to stop
@@ -142,7 +161,7 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 	if (IS_ERR(port))
 		return PTR_ERR(port);
 
-	mutex_lock(&vq->lock);
+	ktwin_vq_lock(vq);
 	old = vq->port;
 	if (old && old->file == port->file) {
 		old = port;	/* it is there already: nothing to do */
@@ -174,7 +193,7 @@ void ktwin_vq_stop(struct ktwin_vq *vq)
 	struct nshim_port *port;
 
 	lockdep_assert_held(&vq->twin->lock);
-	mutex_lock(&vq->lock);
+	ktwin_vq_lock(vq);
 	port = vq->port;
 	WRITE_ONCE(vq->port, NULL);
 	mutex_unlock(&vq->lock);
@@ -191,7 +210,7 @@ void ktwin_vq_stop(struct ktwin_vq *vq)
 void ktwin_vq_reset(struct ktwin_vq *vq)
 {
 	ktwin_vq_stop(vq);
-	mutex_lock(&vq->lock);
+	ktwin_vq_lock(vq);
 	ktwin_kick_set(vq, NULL);
 	ktwin_executor_quiesce(vq);
 	if (vq->call)

@@ -112,7 +112,9 @@ static void drop_owner(struct ktwin *twin)
 void ktwin_close(struct ktwin *twin)
 {
 	mutex_lock(&twin->lock);
+	ktwin_executor_hurry(twin);
 	drop_owner(twin);
+	ktwin_executor_settle(twin);
 	mutex_unlock(&twin->lock);
 	fput(twin->body);
 }
@@ -132,11 +134,15 @@ static int start_worker(struct ktwin *twin)
 			return PTR_ERR(worker);
 	}
 	err = cgroup_attach_task_all(current, worker->task);
-	if (err && !twin->worker)
+	if (twin->worker)
+		return err;
+	if (err) {
 		kthread_destroy_worker(worker);
-	else
-		twin->worker = worker;
-	return err;
+		return err;
+	}
+	twin->worker = worker;
+	ktwin_executor_begin(twin);
+	return 0;
 }
 
 /**
@@ -267,7 +273,7 @@ int ktwin_set_features(struct ktwin *twin, u64 features)
 		twin->hdr_len = sizeof(struct virtio_net_hdr);
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		vq = &twin->vqs[i];
-		mutex_lock(&vq->lock);
+		ktwin_vq_lock(vq);
 		vq->ring.packed = features & BIT_ULL(VIRTIO_F_RING_PACKED);
 		vq->ring.event_idx = features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 		vq->ring.indirect = features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
@@ -295,7 +301,7 @@ void ktwin_set_mem(struct ktwin *twin, struct vhost_iotlb *mem)
 
 	lockdep_assert_held(&twin->lock);
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
-		mutex_lock(&twin->vqs[i].lock);
+		ktwin_vq_lock(&twin->vqs[i]);
 		vfp_ring_set_mem(&twin->vqs[i].ring, mem);
 		mutex_unlock(&twin->vqs[i].lock);
 	}

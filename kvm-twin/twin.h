@@ -147,6 +147,7 @@ struct ktwin_vq {
  * @pid: the owner's, for telling twins apart in debugfs
  * @nr: tells the twins of one owner apart
  * @worker: made with the first owner, ended with the twin
+ * @settle: has it forget that it was to hurry
  * @mem: the guest's memory
  * @features: what was negotiated
  * @hdr_len: bytes of virtio-net header that the guest sees
@@ -162,6 +163,7 @@ struct ktwin {
 	pid_t			pid;
 	unsigned int		nr;
 	struct kthread_worker	*worker;
+	struct kthread_work	settle;
 	struct vhost_iotlb	*mem;
 	u64			features;
 	size_t			hdr_len;
@@ -198,6 +200,7 @@ void ktwin_set_mem(struct ktwin *twin, struct vhost_iotlb *mem);
 int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index);
 void ktwin_vq_free(struct ktwin_vq *vq);
 int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd);
+void ktwin_vq_lock(struct ktwin_vq *vq);
 void ktwin_vq_stop(struct ktwin_vq *vq);
 void ktwin_vq_reset(struct ktwin_vq *vq);
 void ktwin_vq_break(struct ktwin_vq *vq);
@@ -210,6 +213,9 @@ int ktwin_kick_set(struct ktwin_vq *vq, struct file *file);
 /* executor.c: who runs a queue, and when */
 
 void ktwin_executor_init(struct ktwin_vq *vq);
+void ktwin_executor_begin(struct ktwin *twin);
+void ktwin_executor_hurry(struct ktwin *twin);
+void ktwin_executor_settle(struct ktwin *twin);
 void ktwin_executor_quiesce(struct ktwin_vq *vq);
 bool ktwin_executor_has_inline(void);
 void ktwin_executor_kick(struct ktwin_vq *vq);

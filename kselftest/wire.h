@@ -51,17 +51,19 @@ static inline void wire_namespace(void)
 	wire_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 }
 
-/* A tap as QEMU opens it.  Returns its fd. */
+/* A tap as QEMU opens it; a header of 0 bytes is none.  Returns its fd. */
 static inline int wire_open_tap(const char *name, int hdr_len)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct ifreq ifr = {
+		.ifr_flags = IFF_TAP | IFF_NO_PI | (hdr_len ? IFF_VNET_HDR : 0),
+	};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	int sndbuf = INT_MAX;
 
 	must(fd >= 0);
 	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
 	must(!ioctl(fd, TUNSETIFF, &ifr));
-	must(!ioctl(fd, TUNSETVNETHDRSZ, &hdr_len));
+	must(!hdr_len || !ioctl(fd, TUNSETVNETHDRSZ, &hdr_len));
 	must(!ioctl(fd, TUNSETSNDBUF, &sndbuf));
 	return fd;
 }

@@ -125,22 +125,22 @@ static int frame_flags(const struct virtio_net_hdr *hdr)
 }
 
 /*
- * The tap's ordinary path mends a header length that ends before the
- * checksum; its batch path leaves that to its caller.
+ * For a checksum the tap's ordinary path mends a header length that ends before
+ * it, and refuses one that ends in the Ethernet header or beyond the frame; its
+ * batch path leaves that to its caller.
  */
-static int mend_hdr_len(struct virtio_net_hdr *hdr, size_t len)
+static int mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len)
 {
-	u32 end;
+	u32 end, hdr_len = le16_to_cpu((__force __le16)hdr->hdr_len);
 
 	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return 0;
 	end = le16_to_cpu((__force __le16)hdr->csum_start) +
 	      le16_to_cpu((__force __le16)hdr->csum_offset) + 2;
-	if (end <= le16_to_cpu((__force __le16)hdr->hdr_len))
-		return 0;
-	if (end > len)
+	if (end > frame_len || max(end, hdr_len) < ETH_HLEN)
 		return -EINVAL;
-	hdr->hdr_len = (__force __virtio16)cpu_to_le16(end);
+	if (end > hdr_len)
+		hdr->hdr_len = (__force __virtio16)cpu_to_le16(end);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ static int gather(struct tap_port *tap, struct iov_iter *frame,
 	/* What the header may have beyond, the number of buffers, says nothing. */
 	if (tap->hdr_len)
 		*hdr = *(struct virtio_net_hdr *)front;
-	err = mend_hdr_len(hdr, len);
+	err = mend_hdr_len(hdr, len - tap->hdr_len);
 	if (unlikely(err))
 		goto err_free;
 

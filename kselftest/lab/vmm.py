@@ -13,7 +13,7 @@ from lab import Tap, insmod, rmmod, run, twins
 
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
             'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback',
-            'memory', 'mapped', 'moves', 'layouts', 'userfault')
+            'memory', 'mapped', 'moves', 'layouts', 'userfault', 'headers')
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 

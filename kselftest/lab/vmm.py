@@ -14,7 +14,7 @@ from lab import Tap, insmod, rmmod, run, twins
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
             'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'headers',
-            'hog', 'flood')
+            'hog', 'flood', 'hostile')
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 
@@ -50,6 +50,19 @@ def relay(tap, program, *args):
            f'exit code {process.returncode}, plan {plan}, {count} results')
 
 
+def arguments(program, options):
+    """The device, and what of the options is for that program."""
+    args = [options.device]
+    if program == 'pingpong' and options.quick:
+        args.append('12000')
+    if program in ('headers', 'hostile') and options.seed is not None:
+        args += ['-s', options.seed]
+    if program == 'hostile':
+        args += ['-n', options.rings or ('4000' if options.quick else '20000')]
+        args += ['--seconds', options.seconds] if options.seconds else []
+    return args
+
+
 def check_gone(tap):
     """No twin is left, and the module goes at once."""
     tap.equal(twins(), [], 'no twin is left')
@@ -61,10 +74,7 @@ def main(tap, options):
     run('modprobe -a vhost_net tun tap')
     insmod()
     for program in options.programs:
-        args = [options.device]
-        if program == 'pingpong' and options.quick:
-            args.append('12000')
-        relay(tap, program, *args)
+        relay(tap, program, *arguments(program, options))
     check_gone(tap)
 
 
@@ -72,7 +82,11 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--device', default='/dev/kvm-twin')
     parser.add_argument('--quick', action='store_true',
-                        help='12,000 frames to and fro instead of 70,000')
+                        help='12,000 frames to and fro instead of 70,000, '
+                             '4,000 hostile rings instead of 20,000')
+    parser.add_argument('--rings', help='so many hostile rings')
+    parser.add_argument('--seconds', help='hostile rings for so long at most')
+    parser.add_argument('--seed', help='for random headers and rings')
     parser.add_argument('programs', nargs='*', default=PROGRAMS)
     options = parser.parse_args()
     Tap.main(lambda tap: main(tap, options))

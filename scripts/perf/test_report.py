@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 from xml.dom import minidom
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
@@ -19,6 +20,7 @@ import model
 import report
 from cells import Cell, Figure, Results
 from tap import Tap
+from ticks import Ticks
 
 UNITS = 100
 
@@ -299,8 +301,24 @@ def test_model(tap):
               'cost-model.rst has the model\'s constants')
 
 
+def test_ticks(tap):
+    def spun(ticks, guest_ticks, time, kvm=0):
+        return SimpleNamespace(host={'time': time, 'kvm': kvm, 'user': guest_ticks},
+                               events={'ticks': ticks, 'guest_ticks': guest_ticks})
+    native = [spun(10, 0, 10 * each) for each in (100, 100, 100, 100, 90000)]
+    guests = [spun(10, 5, 1000, 5 * each) for each in (70, 70, 70, 1)]
+    ticks = Ticks(native, guests)
+    tap.equal((ticks.host['time'], ticks.guest['kvm']), (100, 70),
+              'one window with waits does not make a tick dear')
+    work = spun(3, 2, 1000, 500)
+    ticks.take_out(work)
+    tap.equal((work.host['time'], work.host['kvm'], work.host['ticks']),
+              (700, 360, 300 + 140 + 2), 'a window is less its ticks')
+
+
 def main(tap):
     test_figures(tap)
+    test_ticks(tap)
     test_definitions(tap)
     test_spread_of_a_difference(tap)
     test_table(tap)

@@ -9,18 +9,21 @@ nothing but spin: a tick of the host in the native ones, a tick of a guest
 window.  Then each window has the ticks that it met moved to a part of their
 own.
 """
+import statistics
 from collections import Counter
 
 WORK = 'ticks'
 
 
-def _mean(windows, count):
-    """Host instructions by part for each of what count(window) counts."""
-    total = Counter()
-    for window in windows:
-        total.update(window.host)
-    number = sum(count(window) for window in windows)
-    return {part: insns / number for part, insns in total.items()} if number else {}
+def _typical(pairs):
+    """Host instructions by part for a tick; pairs are (instructions by part, ticks)
+    of a window each.  The median: where a processor was taken away in the middle of
+    a tick, the other waits for it in the timekeeping's loops, and one such window
+    may hold as much as all others."""
+    pairs = [(host, number) for host, number in pairs if number]
+    parts = {part for host, _ in pairs for part in host}
+    return {part: statistics.median(host.get(part, 0) / number for host, number in pairs)
+            for part in parts}
 
 
 def _less(window, cost, number):
@@ -33,15 +36,12 @@ class Ticks:
     """What a tick costs; native and guests are windows of the work WORK."""
 
     def __init__(self, native, guests):
-        self.host = _mean(native, lambda window: window.events['ticks'])
+        self.host = _typical((window.host, window.events['ticks'])
+                             for window in native)
         # The program that spins is the host's own there.
         self.host.pop('user', None)
-        total, number = Counter(), 0
-        for window in guests:
-            total.update(_less(window, self.host, window.events['ticks']))
-            number += window.events['guest_ticks']
-        self.guest = {part: insns / number for part, insns in total.items()} \
-            if number else {}
+        self.guest = _typical((_less(window, self.host, window.events['ticks']),
+                               window.events['guest_ticks']) for window in guests)
 
     def take_out(self, window):
         """Move the window's ticks to a part of their own."""

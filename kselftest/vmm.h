@@ -8,6 +8,7 @@
 
 #define _GNU_SOURCE	/* unshare() */
 
+#include <dirent.h>
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -149,27 +150,52 @@ static inline int vmm_stop(struct vmm *vmm)
 	return vmm_backend(vmm, RX, -1) ?: vmm_backend(vmm, TX, -1);
 }
 
-/* The device opened, with VMM_MEM bytes of memory and rings of one's own. */
-static inline void vmm_open_on(struct vmm *vmm, uint64_t features,
-			       unsigned int num, uint8_t *mem)
+static inline void vmm_set_up(struct vmm *vmm, int dev, uint8_t *mem,
+			      uint64_t features, unsigned int num)
 {
 	vmm->features = features;
 	vmm->nr = 0;
-	vmm->dev = open(vmm_device, O_RDWR | O_CLOEXEC);
-	must(vmm->dev >= 0);
+	vmm->dev = dev;
 	vmm->mem = mem;
 	ring_open(&vmm->q[RX], num);
 	ring_open(&vmm->q[TX], num);
 }
 
-static inline void vmm_open(struct vmm *vmm, uint64_t features,
-			    unsigned int num)
+static inline int vmm_open_device(void)
+{
+	int dev = open(vmm_device, O_RDWR | O_CLOEXEC);
+
+	must(dev >= 0);
+	return dev;
+}
+
+static inline uint8_t *vmm_new_memory(void)
 {
 	uint8_t *mem = mmap(NULL, VMM_MEM, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	must(mem != MAP_FAILED);
-	vmm_open_on(vmm, features, num, mem);
+	return mem;
+}
+
+/* The device opened, with VMM_MEM bytes of memory and rings of one's own. */
+static inline void vmm_open_on(struct vmm *vmm, uint64_t features,
+			       unsigned int num, uint8_t *mem)
+{
+	vmm_set_up(vmm, vmm_open_device(), mem, features, num);
+}
+
+/* The process's own part: memory and rings, for a device that is open. */
+static inline void vmm_adopt(struct vmm *vmm, int dev, uint64_t features,
+			     unsigned int num)
+{
+	vmm_set_up(vmm, dev, vmm_new_memory(), features, num);
+}
+
+static inline void vmm_open(struct vmm *vmm, uint64_t features,
+			    unsigned int num)
+{
+	vmm_set_up(vmm, vmm_open_device(), vmm_new_memory(), features, num);
 }
 
 static inline void vmm_close(struct vmm *vmm)
@@ -280,6 +306,36 @@ static inline bool vmm_works(struct vmm *vmm, struct wire *wire)
 	return vmm_try_tx(vmm, wire, 100, 1) && vmm_try_rx(vmm, wire, 100, 2);
 }
 
+/* Forget what was under way, start on empty rings, and see both ways open. */
+static inline bool vmm_begin_anew(struct vmm *vmm, struct wire *wire)
+{
+	int q;
+
+	if (vmm_stop(vmm))
+		return because("it does not stop");
+	for (q = RX; q <= TX; q++) {
+		ring_reset(&vmm->q[q], 0);
+		ring_drain_event(vmm->q[q].call);
+	}
+	wire_drain(wire);
+	if (vmm_configure(vmm) || vmm_start(vmm, wire->tap))
+		return because("it does not start again");
+	return vmm_works(vmm, wire);
+}
+
+/* One frame out, to wherever it goes, and its chain back. */
+static inline bool vmm_send_blindly(struct vmm *vmm)
+{
+	uint8_t frame[100];
+
+	wire_fill(frame, sizeof(frame), 1);
+	if (vmm_add_frame(vmm, frame, sizeof(frame)) < 0)
+		return because("the TX ring is full");
+	ring_publish(&vmm->q[TX]);
+	ring_signal(vmm->q[TX].kick);
+	return ring_reap_n(&vmm->q[TX], 1, 5000);
+}
+
 static inline FILE *vmm_debugfs(const struct vmm *vmm, const char *file,
 				const char *mode)
 {
@@ -333,6 +389,30 @@ static inline bool vmm_wait_counter(const struct vmm *vmm, int q,
 	}
 	return because("%s: expected at least %lld, got %lld", name, least,
 		       vmm_counter(vmm, q, name));
+}
+
+/* How many twins there are, whoever owns them. */
+static inline unsigned int vmm_twins(void)
+{
+	DIR *dir = opendir(VMM_DEBUGFS);
+	struct dirent *entry;
+	unsigned int n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += entry->d_type == DT_DIR && entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* The last references go with the task works of threads that are exiting. */
+static inline bool vmm_no_twin_left(void)
+{
+	unsigned int tries;
+
+	for (tries = 0; vmm_twins() && tries < 1000; tries++)
+		poll(NULL, 0, 10);
+	return equal(vmm_twins(), 0, "twins");
 }
 
 static inline bool vmm_set_policy(const struct vmm *vmm, const char *policy)

@@ -3,7 +3,8 @@
 """The programs of kselftest/ that are a VMM and a guest in one: run in the lab
 host, each result passed on under the program's name.
 
-The programs are built into /out; one or some of them can be named.
+The programs are built into /out; one or some of them can be named, with options
+of their own: 'cycles -n 100000'.
 """
 import argparse
 import re
@@ -14,7 +15,7 @@ from lab import Tap, insmod, rmmod, run, twins
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
             'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'headers',
-            'hog', 'flood', 'hostile')
+            'hog', 'flood', 'hostile', 'crossing', 'vanishing', 'namespaces')
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 
@@ -73,8 +74,9 @@ def check_gone(tap):
 def main(tap, options):
     run('modprobe -a vhost_net tun tap')
     insmod()
-    for program in options.programs:
-        relay(tap, program, *arguments(program, options))
+    for words in options.programs:
+        program, *args = words.split()
+        relay(tap, program, *args, *arguments(program, options))
     check_gone(tap)
 
 

@@ -43,12 +43,17 @@ static inline void wire_write(const char *path, const char *text)
 	close(fd);
 }
 
+/* No neighbour discovery of the host's own. */
+static inline void wire_no_ipv6(void)
+{
+	wire_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+}
+
 /* Once, before the first wire. */
 static inline void wire_namespace(void)
 {
 	must(!unshare(CLONE_NEWNET));
-	/* No neighbour discovery of the host's own. */
-	wire_write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	wire_no_ipv6();
 }
 
 /* A tap as QEMU opens it; a header of 0 bytes is none.  Returns its fd. */
@@ -80,22 +85,29 @@ static inline void wire_up(struct wire *wire)
 	must(!ioctl(wire->sock, SIOCSIFFLAGS, &ifr));
 }
 
+/* As much as may be had: only the host's root may have any amount. */
+static inline void wire_make_room(int sock)
+{
+	int room = 64 << 20;
+
+	must(!setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	     !setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)));
+	must(!setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) ||
+	     !setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)));
+}
+
 static inline void wire_open(struct wire *wire, const char *name, int hdr_len)
 {
 	struct sockaddr_ll addr = {
 		.sll_family	= AF_PACKET,
 		.sll_protocol	= htons(WIRE_TYPE),
 	};
-	int room = 64 << 20;
 
 	strcpy(wire->name, name);
 	wire->tap = wire_open_tap(name, hdr_len);
 	wire->sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	must(wire->sock >= 0);
-	must(!setsockopt(wire->sock, SOL_SOCKET, SO_RCVBUFFORCE, &room,
-			 sizeof(room)));
-	must(!setsockopt(wire->sock, SOL_SOCKET, SO_SNDBUFFORCE, &room,
-			 sizeof(room)));
+	wire_make_room(wire->sock);
 	wire_up(wire);
 	wire->index = if_nametoindex(name);
 	addr.sll_ifindex = wire->index;

@@ -15,7 +15,8 @@ from lab import Tap, insmod, rmmod, run, twins
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
             'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'headers',
-            'hog', 'flood', 'hostile', 'crossing', 'vanishing', 'namespaces')
+            'hog', 'flood', 'hostile', 'crossing', 'vanishing', 'namespaces',
+            'isolation')
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 

@@ -43,6 +43,9 @@ static void ktwin_backend_event(struct nshim_owner *owner, __poll_t mask)
  */
 int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 {
+	/* Who opens the device is told; the log need not be. */
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+
 	vq->twin = twin;
 	vq->index = index;
 	mutex_init(&vq->lock);
@@ -53,13 +56,10 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	vq->ring.cache = &vq->cache;
 	ktwin_executor_init(vq);
 
-	vq->counters = alloc_percpu_gfp(struct ktwin_counters,
-					GFP_KERNEL_ACCOUNT);
+	vq->counters = alloc_percpu_gfp(struct ktwin_counters, gfp);
 	/* One chain more than a frame may have when the next is taken. */
-	vq->iov = kvmalloc_array(2 * VFP_MAX_SEGS, sizeof(*vq->iov),
-				 GFP_KERNEL_ACCOUNT);
-	vq->heads = kvmalloc_array(VFP_MAX_SEGS, sizeof(*vq->heads),
-				   GFP_KERNEL_ACCOUNT);
+	vq->iov = kvmalloc_array(2 * VFP_MAX_SEGS, sizeof(*vq->iov), gfp);
+	vq->heads = kvmalloc_array(VFP_MAX_SEGS, sizeof(*vq->heads), gfp);
 	return vq->counters && vq->iov && vq->heads ? 0 : -ENOMEM;
 }
 

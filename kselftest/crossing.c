@@ -204,8 +204,7 @@ static bool one_of_two(unsigned int t)
 {
 	static struct busy busy;
 
-	must(!vmm_ioctl(vmm[t].dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(&vmm[t]) && !vmm_start(&vmm[t], wire[t].tap));
+	vmm_go(&vmm[t], &wire[t]);
 	call_by(2 * t + RX, vmm[!t].q[RX].kick);
 	call_by(2 * t + TX, vmm[!t].q[TX].kick);
 	busy_start(&busy, &vmm[t], &wire[t], true);
@@ -299,18 +298,9 @@ static bool looped(const char *policy)
 	return good;
 }
 
-/* Commands up to a NULL; false if one can't be run here. */
-static bool shell(const char * const *commands)
-{
-	for (; *commands; commands++)
-		if (system(*commands))
-			return false;
-	return true;
-}
-
 static void loop(const char *name, const char * const *make, const char *unmake)
 {
-	if (!shell(make)) {
+	if (!commands(make)) {
 		skip(name, "it can't be made here");
 		return;
 	}

@@ -4,6 +4,7 @@
  * does not fit is counted, nobody is kept busy with it; and posting heals.
  */
 #include "kselftest/vmm.h"
+#include "kselftest/proc.h"
 
 #define NUM	256
 #define FLOOD	100000
@@ -19,37 +20,9 @@ static struct wire wire;
 static uint8_t frame[LEN];
 static unsigned long unsent;
 
-/* One number of a file of lines 'NAME: NUMBERS', or -1. */
-static long long number(const char *path, const char *name, unsigned int at)
-{
-	FILE *file = fopen(path, "r");
-	long long value = -1;
-	char line[512], *word;
-
-	must(file);
-	while (value < 0 && fgets(line, sizeof(line), file)) {
-		word = strtok(line, ": \t\n");
-		if (!word || strcmp(word, name))
-			continue;
-		for (; at; at--)
-			strtok(NULL, " \t\n");
-		word = strtok(NULL, " \t\n");
-		if (word)
-			value = strtoll(word, NULL, 10);
-	}
-	fclose(file);
-	return value;
-}
-
 static long long slab_kib(void)
 {
-	return number("/proc/meminfo", "Slab", 0);
-}
-
-/* What the device has dropped of what was sent to it. */
-static long long tap_dropped(void)
-{
-	return number("/proc/self/net/dev", wire.name, 11);
+	return proc_sum("/proc/meminfo", "Slab", 0);
 }
 
 /* A frame may be refused at once, or be dropped later and be counted. */
@@ -112,7 +85,7 @@ int main(int argc, char **argv)
 	before = slab_kib();
 	flood();
 	after = slab_kib();
-	dropped = tap_dropped();
+	dropped = proc_dropped(wire.name);
 	waiting = FLOOD - unsent - dropped;
 	note("%u frames: %lu refused, %lld dropped, %lld wait; slab %lld KiB more",
 	     FLOOD, unsent, dropped, waiting, after - before);

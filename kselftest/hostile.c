@@ -457,9 +457,9 @@ static void claims(int log)
 		verdict_claim(verdicts[i]);
 	if (rings_wanted >= 10000 && round_nr >= rings_wanted)
 		claim(harvest_has_all(&harvest), "each kind of fault was among them");
-	claim(equal(twins(), 1, "twins"), "twins come and go in debugfs");
+	claim(equal(vmm_twins(), 1, "twins"), "twins come and go in debugfs");
 	evil_close_device(&evil);
-	claim(equal(twins(), 0, "twins"), "no twin is left in debugfs");
+	claim(equal(vmm_twins(), 0, "twins"), "no twin is left in debugfs");
 	i = log_lines(log);
 	claim(i <= LOG_MOST || because("%u lines", i),
 	      "the kernel logs at most %u lines (%u)", LOG_MOST, i);

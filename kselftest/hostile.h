@@ -10,7 +10,6 @@
 #include "kselftest/badring.h"
 #include "kselftest/verdicts.h"
 
-#include <dirent.h>
 #include <time.h>
 
 #define FAULTS	10
@@ -276,20 +275,6 @@ static inline void evil_set_up(struct evil *evil, struct pen *pen)
 	for (q = RX; q <= TX; q++)
 		evil_set_ring(evil, pen, q);
 	must(vmm_set_policy(vmm, evil->inline_ ? "inline" : "worker"));
-}
-
-/* How many twins of this process debugfs shows. */
-static inline unsigned int twins(void)
-{
-	DIR *dir = opendir(VMM_DEBUGFS);
-	const struct dirent *entry;
-	unsigned int n = 0;
-
-	must(dir);
-	while ((entry = readdir(dir)))
-		n += strtol(entry->d_name, NULL, 10) == getpid();
-	closedir(dir);
-	return n;
 }
 
 /* What came of the rings, by format and queue. */

@@ -5,6 +5,7 @@
  * when the regions are looked up byte by byte.
  */
 #include "kselftest/vmm.h"
+#include "kselftest/frames.h"
 
 #include <time.h>
 
@@ -26,8 +27,7 @@ static struct {
 
 static uint32_t any(uint32_t below)
 {
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return (state >> 33) % below;
+	return frames_random(&state) % below;
 }
 
 static void swap_regions(unsigned int a, unsigned int b)

@@ -4,6 +4,7 @@
  * touched any more, and whatever is left goes on.
  */
 #include "kselftest/vmm.h"
+#include "kselftest/proc.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -65,18 +66,6 @@ static void drain_calls(void)
 	ring_drain_event(vmm.q[TX].call);
 }
 
-/* New rings, and nothing left over from before. */
-static bool starts_again(void)
-{
-	ring_reset(&vmm.q[RX], 0);
-	ring_reset(&vmm.q[TX], 0);
-	drain_calls();
-	wire_drain(&wire);
-	if (vmm_configure(&vmm) || vmm_start(&vmm, wire.tap))
-		return because("it does not start again");
-	return vmm_works(&vmm, &wire);
-}
-
 /* BUGCLASSES D5: work comes after the stop. */
 static bool nothing_after_stop(void)
 {
@@ -86,7 +75,7 @@ static bool nothing_after_stop(void)
 	make_work(10);
 	keep();
 	return no_calls(100) && wire_silent(&wire, 0) && untouched() &&
-	       starts_again();
+	       vmm_starts_again(&vmm, &wire);
 }
 
 /* The stop comes in the middle of work. */
@@ -100,7 +89,7 @@ static bool stop_under_way(void)
 			return because("it does not stop");
 		drain_calls();
 		keep();
-		if (!no_calls(5) || !untouched() || !starts_again())
+		if (!no_calls(5) || !untouched() || !vmm_starts_again(&vmm, &wire))
 			return because("round %u", i);
 	}
 	return true;
@@ -138,22 +127,6 @@ static bool frames_survive_stop(void)
 	return vmm_works(&vmm, &wire);
 }
 
-static long long tap_dropped(void)
-{
-	FILE *file = fopen("/proc/self/net/dev", "r");
-	long long n = -1;
-	char line[256];
-
-	/* Eight columns of what came in, and three of what went out. */
-	must(file);
-	while (n < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, " wire0: %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %lld",
-		       &n);
-	fclose(file);
-	must(n >= 0);
-	return n;
-}
-
 /*
  * The tap is full again when the device gives back what it has taken: what the
  * tap has no room for is lost, and counted.
@@ -163,7 +136,7 @@ static bool lost_by_stop_is_counted(void)
 	enum { SENT = 40, TAKEN = 4 };
 	long long before = vmm_counter(&vmm, RX, "no_buffers");
 	long long lost = vmm_counter(&vmm, RX, "drop_stopped");
-	long long dropped = tap_dropped();
+	long long dropped = proc_dropped("wire0");
 	uint8_t frame[100];
 	unsigned int i, got = 0, refused = 0;
 
@@ -184,7 +157,7 @@ static bool lost_by_stop_is_counted(void)
 	for (i = 0; i < SENT; i++)
 		must(vmm_add_buffer(&vmm, 200) >= 0);
 	ring_kick(&vmm.q[RX]);
-	while (got + lost + refused + tap_dropped() - dropped < SENT) {
+	while (got + lost + refused + proc_dropped("wire0") - dropped < SENT) {
 		if (!ring_wait(&vmm.q[RX], 5000))
 			return because("%u came in, %lld were lost", got, lost);
 		must(ring_reap(&vmm.q[RX], NULL) >= 0);
@@ -205,7 +178,7 @@ static bool reset_under_way(void)
 		drain_calls();
 		keep();
 		if (!no_calls(5) || !untouched() ||
-		    vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL) || !starts_again())
+		    vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL) || !vmm_starts_again(&vmm, &wire))
 			return because("round %u", i);
 	}
 	return true;
@@ -225,7 +198,7 @@ static bool close_under_way(void)
 		vmm.dev = open(vmm_device, O_RDWR | O_CLOEXEC);
 		must(vmm.dev >= 0);
 		must(!vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL));
-		if (!starts_again())
+		if (!vmm_starts_again(&vmm, &wire))
 			return because("round %u", i);
 	}
 	return true;
@@ -238,8 +211,7 @@ static void be_owner(int ready)
 	unsigned int i;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	must(!vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(&vmm) && !vmm_start(&vmm, wire.tap));
+	vmm_go(&vmm, &wire);
 	for (i = 0;; i++) {
 		if (vmm.q[RX].nr_free)
 			vmm_add_buffer(&vmm, 200);

@@ -187,9 +187,7 @@ static void run_on_file(int fd)
 	mem = mmap(NULL, VMM_MEM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	must(mem != MAP_FAILED);
 	vmm_open_on(&vmm, VMM_BASIC, NUM, mem);
-	must(!vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(&vmm));
-	must(!vmm_start(&vmm, wire.tap));
+	vmm_go(&vmm, &wire);
 }
 
 static void file_shared(void)

@@ -5,6 +5,7 @@
  * nowhere else.
  */
 #include "kselftest/vmm.h"
+#include "kselftest/proc.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,7 +15,6 @@
 #define FRAMES	150
 /* The rings are at the end of the guest's memory. */
 #define RINGS	(VMM_MEM - 2 * 4 * RING_PART)
-#define HUGE	(2u << 20)
 
 static struct vmm vmm;
 static struct wire wire;
@@ -88,7 +88,7 @@ static bool reserve_huge_pages(void)
 		fclose(have);
 	}
 	missing = "no huge pages could be reserved";
-	return n * HUGE >= VMM_MEM;
+	return n * VMM_HUGE >= VMM_MEM;
 }
 
 static uint8_t *huge_pages(void)
@@ -104,33 +104,14 @@ static uint8_t *shared_huge_pages(void)
 			 MAP_SHARED) : NULL;
 }
 
-/* A figure in kB of this process's memory as a whole. */
-static long in_smaps(const char *name)
-{
-	FILE *smaps = fopen("/proc/self/smaps_rollup", "r");
-	char line[256];
-	long kb = 0;
-
-	if (!smaps)
-		return 0;
-	while (fgets(line, sizeof(line), smaps))
-		if (!strncmp(line, name, strlen(name)))
-			sscanf(line + strlen(name), ": %ld", &kb);
-	fclose(smaps);
-	return kb;
-}
-
 static uint8_t *transparent_huge_pages(void)
 {
-	uint8_t *mem = mmap(NULL, VMM_MEM + HUGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *mem = vmm_new_huge_memory();
 
-	must(mem != MAP_FAILED);
-	mem = (void *)(((uintptr_t)mem + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
 	madvise(mem, VMM_MEM, MADV_HUGEPAGE);
 	memset(mem, 1, VMM_MEM);
 	missing = "no huge pages come by themselves";
-	return in_smaps("AnonHugePages") ? mem : NULL;
+	return proc_sum("/proc/self/smaps_rollup", "AnonHugePages", 0) > 0 ? mem : NULL;
 }
 
 static const struct kind {
@@ -164,9 +145,7 @@ static void run_on(uint8_t *mem, uint64_t features)
 		ring->used = (void *)(ring->area + 2 * RING_PART);
 		ring_reset(ring, 0);
 	}
-	must(!vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(&vmm));
-	must(!vmm_start(&vmm, wire.tap));
+	vmm_go(&vmm, &wire);
 }
 
 static void end(void)
@@ -356,27 +335,11 @@ static void forked(void)
 
 /* No page is kept: BUGCLASSES E6 */
 
-/* The sum of a figure over a file of /proc. */
-static long figure(const char *path, const char *name)
-{
-	FILE *from = fopen(path, "r");
-	char line[256], key[64];
-	long value, sum = 0;
-
-	must(from);
-	while (fgets(line, sizeof(line), from))
-		if (sscanf(line, "%63s %ld", key, &value) == 2 &&
-		    !strcmp(key, name))
-			sum += value;
-	fclose(from);
-	return sum;
-}
-
 /* With what the CPUs keep on lists of their own. */
 static long free_kb(void)
 {
-	return figure("/proc/meminfo", "MemFree:") +
-	       4 * figure("/proc/zoneinfo", "count:");
+	return proc_sum("/proc/meminfo", "MemFree", 0) +
+	       4 * proc_sum("/proc/zoneinfo", "count", 0);
 }
 
 static bool gives_back(void)
@@ -397,8 +360,8 @@ static void pins(void)
 {
 	long taken, left;
 
-	taken = figure("/proc/vmstat", "nr_foll_pin_acquired");
-	left = figure("/proc/vmstat", "nr_foll_pin_released");
+	taken = proc_sum("/proc/vmstat", "nr_foll_pin_acquired", 0);
+	left = proc_sum("/proc/vmstat", "nr_foll_pin_released", 0);
 	claim(equal(left, taken, "pins released"), "no page stays pinned");
 	run_on(private_memory(), 0);
 	claim(gives_back(), "memory that is given back is free, in use or not");

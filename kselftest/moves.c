@@ -5,6 +5,7 @@
  * changed.
  */
 #include "kselftest/vmm.h"
+#include "kselftest/proc.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +14,6 @@
 
 #define NUM	64
 #define FRAMES	1000
-#define HUGE	(2u << 20)
 /* What no frame is in: the middle of memory, from one huge page to another. */
 #define IDLE	(6u << 20)
 #define IDLE_LEN (4u << 20)
@@ -121,13 +121,13 @@ static int fork_child(unsigned int i)
 /* Small pages become a huge one, which is cut up where one of them differs. */
 static int collapse(unsigned int i)
 {
-	size_t at, cut = (i % (HUGE / 4096)) * 4096;
+	size_t at, cut = (i % (VMM_HUGE / 4096)) * 4096;
 
 	touch_idle(i);
 	/* It may fail for a part that is in use at the moment, and stop there. */
 	madvise(vmm.mem, VMM_MEM, MADV_COLLAPSE);
 	madvise(vmm.mem + IDLE, IDLE_LEN, MADV_COLLAPSE);
-	for (at = IDLE; at < IDLE + IDLE_LEN; at += HUGE)
+	for (at = IDLE; at < IDLE + IDLE_LEN; at += VMM_HUGE)
 		if (madvise(vmm.mem + at + cut, 4096, MADV_DONTNEED))
 			return errno;
 	return 0;
@@ -191,18 +191,9 @@ static void end_merging(void)
 }
 
 /* A figure that grows, if what is to happen happens. */
-static long vmstat(const char *name)
+static long long vmstat(const char *name)
 {
-	FILE *file = fopen("/proc/vmstat", "r");
-	char key[64];
-	long value, found = 0;
-
-	must(file);
-	while (fscanf(file, "%63s %ld", key, &value) == 2)
-		if (!strcmp(key, name))
-			found = value;
-	fclose(file);
-	return found;
+	return proc_sum("/proc/vmstat", name, 0);
 }
 
 static const struct change {
@@ -299,7 +290,7 @@ static bool frames_pass(void)
 
 static bool passes_while(const struct change *change)
 {
-	long before = change->shows ? vmstat(change->shows) : 0;
+	long long before = change->shows ? vmstat(change->shows) : 0;
 	pthread_t thread;
 	void *err;
 	bool good;
@@ -315,16 +306,6 @@ static bool passes_while(const struct change *change)
 	return good;
 }
 
-/* Memory in which huge pages have their place. */
-static uint8_t *aligned_memory(void)
-{
-	uint8_t *mem = mmap(NULL, VMM_MEM + HUGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	must(mem != MAP_FAILED);
-	return (void *)(((uintptr_t)mem + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
-}
-
 static void with(uint64_t features, const char *name)
 {
 	unsigned int i;
@@ -332,10 +313,8 @@ static void with(uint64_t features, const char *name)
 	char text[96];
 	bool good;
 
-	vmm_open_on(&vmm, VMM_BASIC | features, NUM, aligned_memory());
-	must(!vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(&vmm));
-	must(!vmm_start(&vmm, wire.tap));
+	vmm_open_on(&vmm, VMM_BASIC | features, NUM, vmm_new_huge_memory());
+	vmm_go(&vmm, &wire);
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
 		snprintf(text, sizeof(text), "frames pass while %s, %s",
 			 list[i].name, name);

@@ -80,8 +80,7 @@ static void with(uint64_t features, const char *policy, unsigned int frames)
 	vmm_open(&vmm, VMM_BASIC | features, 64);
 	ring_reset(&vmm.q[RX], 65000);
 	ring_reset(&vmm.q[TX], 65000);
-	must(!vmm_ioctl(vmm.dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(&vmm) && !vmm_start(&vmm, wire.tap));
+	vmm_go(&vmm, &wire);
 	if (vmm_has_counters() && !vmm_set_policy(&vmm, policy)) {
 		skip(policy, "there is no such policy here");
 	} else {

@@ -102,6 +102,13 @@ static void take_away(const void *at)
 	pthread_mutex_unlock(&away_lock);
 }
 
+static void take_ring_away(const struct ring *ring)
+{
+	take_away(ring->desc);
+	take_away(ring->avail);
+	take_away(ring->used);
+}
+
 static int open_uffd(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -134,11 +141,8 @@ static bool out(unsigned int i, bool rings)
 	must(head >= 0);
 	ring_publish(ring);
 	take_away(vmm_slot(&vmm, head));
-	if (rings) {
-		take_away(ring->desc);
-		take_away(ring->avail);
-		take_away(ring->used);
-	}
+	if (rings)
+		take_ring_away(ring);
 	ring_signal(ring->kick);
 	return wire_expect(&wire, frame, LEN) && ring_reap_n(ring, 1, 5000);
 }
@@ -154,11 +158,8 @@ static bool in(unsigned int i, bool rings)
 	must(head >= 0);
 	ring_publish(ring);
 	take_away(vmm_buffer(&vmm, head));
-	if (rings) {
-		take_away(ring->desc);
-		take_away(ring->avail);
-		take_away(ring->used);
-	}
+	if (rings)
+		take_ring_away(ring);
 	must(wire_send(&wire, frame, LEN));
 	if (!ring_reap_n(ring, 1, 5000))
 		return false;

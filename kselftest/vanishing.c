@@ -130,8 +130,7 @@ static void *change_device(void *arg)
 
 	vmm_open(&fresh, VMM_BASIC, NUM);
 	while (!atomic_load(&done)) {
-		must(!vmm_ioctl(fresh.dev, VHOST_SET_OWNER, NULL));
-		must(!vmm_configure(&fresh) && !vmm_start(&fresh, other->tap));
+		vmm_go(&fresh, other);
 		must(dup2(fresh.dev, number) == number);
 		close(fresh.dev);
 		fresh.dev = open(vmm_device, O_RDWR | O_CLOEXEC);

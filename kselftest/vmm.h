@@ -21,6 +21,7 @@
 #define VMM_DEBUGFS	"/sys/kernel/debug/kvm-twin"
 #define VMM_HDR		12	/* struct virtio_net_hdr_v1 */
 #define VMM_MEM		(16u << 20)
+#define VMM_HUGE	(2u << 20)
 /* The guest's memory: two adjacent regions, far from our own addresses. */
 #define VMM_GPA		0x40000000ull
 #define VMM_SPLIT	(VMM_MEM / 2)
@@ -178,6 +179,17 @@ static inline uint8_t *vmm_new_memory(void)
 	return mem;
 }
 
+/* In which huge pages have their place. */
+static inline uint8_t *vmm_new_huge_memory(void)
+{
+	uintptr_t mem = (uintptr_t)mmap(NULL, VMM_MEM + VMM_HUGE,
+					PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must((void *)mem != MAP_FAILED);
+	return (void *)((mem + VMM_HUGE - 1) & ~(uintptr_t)(VMM_HUGE - 1));
+}
+
 /* The device opened, with VMM_MEM bytes of memory and rings of one's own. */
 static inline void vmm_open_on(struct vmm *vmm, uint64_t features,
 			       unsigned int num, uint8_t *mem)
@@ -206,14 +218,20 @@ static inline void vmm_close(struct vmm *vmm)
 	ring_close(&vmm->q[TX]);
 }
 
+/* The owner's part: all of it, in QEMU's order. */
+static inline void vmm_go(struct vmm *vmm, struct wire *wire)
+{
+	must(!vmm_ioctl(vmm->dev, VHOST_SET_OWNER, NULL));
+	must(!vmm_configure(vmm));
+	must(!vmm_start(vmm, wire->tap));
+}
+
 /* A VMM whose guest's driver is up. */
 static inline void vmm_run(struct vmm *vmm, struct wire *wire,
 			   uint64_t features, unsigned int num)
 {
 	vmm_open(vmm, features, num);
-	must(!vmm_ioctl(vmm->dev, VHOST_SET_OWNER, NULL));
-	must(!vmm_configure(vmm));
-	must(!vmm_start(vmm, wire->tap));
+	vmm_go(vmm, wire);
 }
 
 /* A queue is stopped, its ring laid out anew from @base, and started. */
@@ -306,13 +324,11 @@ static inline bool vmm_works(struct vmm *vmm, struct wire *wire)
 	return vmm_try_tx(vmm, wire, 100, 1) && vmm_try_rx(vmm, wire, 100, 2);
 }
 
-/* Forget what was under way, start on empty rings, and see both ways open. */
-static inline bool vmm_begin_anew(struct vmm *vmm, struct wire *wire)
+/* New rings, nothing left over from before, and both ways open. */
+static inline bool vmm_starts_again(struct vmm *vmm, struct wire *wire)
 {
 	int q;
 
-	if (vmm_stop(vmm))
-		return because("it does not stop");
 	for (q = RX; q <= TX; q++) {
 		ring_reset(&vmm->q[q], 0);
 		ring_drain_event(vmm->q[q].call);
@@ -321,6 +337,13 @@ static inline bool vmm_begin_anew(struct vmm *vmm, struct wire *wire)
 	if (vmm_configure(vmm) || vmm_start(vmm, wire->tap))
 		return because("it does not start again");
 	return vmm_works(vmm, wire);
+}
+
+static inline bool vmm_begin_anew(struct vmm *vmm, struct wire *wire)
+{
+	if (vmm_stop(vmm))
+		return because("it does not stop");
+	return vmm_starts_again(vmm, wire);
 }
 
 /* One frame out, to wherever it goes, and its chain back. */

@@ -31,13 +31,13 @@ static inline int watch_open(int index)
 		.sll_protocol	= htons(ETH_P_ALL),
 		.sll_ifindex	= index,
 	};
-	int one = 1, room = 64 << 20, watch;
+	int one = 1, watch;
 
 	watch = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	must(watch >= 0);
 	must(!setsockopt(watch, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)));
 	must(!setsockopt(watch, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)));
-	must(!setsockopt(watch, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)));
+	wire_make_room(watch);
 	must(!bind(watch, (struct sockaddr *)&addr, sizeof(addr)));
 	return watch;
 }

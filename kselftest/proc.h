@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Figures of the kernel's, from files of /proc that have a name and numbers in a line.
+ */
+#ifndef KSELFTEST_PROC_H
+#define KSELFTEST_PROC_H
+
+#include "kselftest/report.h"
+
+/*
+ * The sum of the numbers at place @at of the lines that begin with @name, with or
+ * without a colon; -1 if there is no such line.
+ */
+static inline long long proc_sum(const char *path, const char *name,
+				 unsigned int at)
+{
+	FILE *file = fopen(path, "r");
+	long long sum = -1;
+	char line[512], *word;
+	unsigned int i;
+
+	must(file);
+	while (fgets(line, sizeof(line), file)) {
+		word = strtok(line, ": \t\n");
+		if (!word || strcmp(word, name))
+			continue;
+		for (i = 0; word && i <= at; i++)
+			word = strtok(NULL, " \t\n");
+		if (word)
+			sum = (sum < 0 ? 0 : sum) + strtoll(word, NULL, 10);
+	}
+	fclose(file);
+	return sum;
+}
+
+/* What a device of this namespace has dropped of what was sent to it. */
+static inline long long proc_dropped(const char *device)
+{
+	long long n = proc_sum("/proc/self/net/dev", device, 11);
+
+	must(n >= 0);
+	return n;
+}
+
+#endif /* KSELFTEST_PROC_H */

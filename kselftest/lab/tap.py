@@ -84,8 +84,9 @@ class Tap:
         except KeyboardInterrupt:
             raise
         except BaseException as error:      # SystemExit is no way out, either
+            text = traceback.format_exc()
             if is_emulators(error) and AGAIN not in os.environ:
+                tap.note(text)
                 tap.begin_anew()
-            tap.ok(False, f'the test ran to its end ({type(error).__name__})',
-                   traceback.format_exc())
+            tap.ok(False, f'the test ran to its end ({type(error).__name__})', text)
         sys.exit(0 if tap.done() else 1)

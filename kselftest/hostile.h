@@ -12,6 +12,7 @@
 
 #include <time.h>
 
+/* All but that of a log, which is the VMM's. */
 #define FAULTS	10
 #define PACKED	BIT64(VIRTIO_F_RING_PACKED)
 

@@ -64,7 +64,6 @@ struct test {
 #define NOWHERE		0x100000000ull
 #define KERNEL		0xffff888000000000ull
 
-#define NO_LOG		"logging is not offered"
 #define MORE_REGIONS	"vhost takes 64 regions"
 #define CHECKED_EARLY	"vhost checks memory when a queue runs"
 #define UNKNOWN		_IOW(VHOST_VIRTIO, 0x7f, uint64_t)
@@ -100,10 +99,20 @@ static const struct test tests[] = {
 	  VHOST_SET_BACKEND_FEATURES, U64(1ull << 60), EOPNOTSUPP },
 
 	/* Logging */
-	{ "a log is refused", READY, VHOST_SET_LOG_BASE, U64(NOWHERE), EOPNOTSUPP,
-	  NO_LOG, 0 },
-	{ "a log's eventfd is refused", READY, VHOST_SET_LOG_FD, &(const int){ -1 },
-	  EOPNOTSUPP, NO_LOG, 0 },
+	{ "a log may be anywhere while stopped", READY, VHOST_SET_LOG_BASE,
+	  U64(NOWHERE) },
+	{ "a log may be set while running", RUNNING, VHOST_SET_LOG_BASE, U64(NOWHERE) },
+	{ "a log's address is read", READY, VHOST_SET_LOG_BASE, (void *)8, .raw = true,
+	  .expected = EFAULT },
+	{ "a log may have no eventfd", READY, VHOST_SET_LOG_FD, &(const int){ -1 } },
+	{ "what is no eventfd is refused for a log", READY, VHOST_SET_LOG_FD,
+	  &(const int){ 0 }, EINVAL },
+	{ "what is not open is refused for a log", READY, VHOST_SET_LOG_FD,
+	  &(const int){ 999 }, EBADF },
+	{ "logging may be turned on while stopped", READY, VHOST_SET_FEATURES,
+	  U64(VMM_BASIC | BIT64(VHOST_F_LOG_ALL)) },
+	{ "logging may be turned on while running", RUNNING, VHOST_SET_FEATURES,
+	  U64(VMM_BASIC | BIT64(VHOST_F_LOG_ALL)) },
 
 	/* Memory */
 	{ "a memory table may be empty", OWNED, VHOST_SET_MEM_TABLE, TABLE(0) },
@@ -179,9 +188,12 @@ static const struct test tests[] = {
 	  .addr = MOVE(used_user_addr, 2), .expected = EINVAL },
 	{ "an unaligned log is refused", READY, VHOST_SET_VRING_ADDR,
 	  .addr = PUT(log_guest_addr, 2), .expected = EINVAL },
-	{ "a log of the used ring is refused", READY, VHOST_SET_VRING_ADDR,
-	  .addr = PUT(flags, 1ull << 32), .expected = EOPNOTSUPP,
-	  .differs = NO_LOG },
+	{ "the used ring may be logged", READY, VHOST_SET_VRING_ADDR,
+	  .addr = PUT(flags, 1ull << 32) },
+	{ "running: the used ring may be logged", RUNNING, VHOST_SET_VRING_ADDR,
+	  .addr = PUT(flags, 1ull << 32) },
+	{ "running: where the used ring is logged matters if it is", RUNNING,
+	  VHOST_SET_VRING_ADDR, .addr = PUT(log_guest_addr, 1ull << 63) },
 	{ "unknown flags of an address are refused", READY, VHOST_SET_VRING_ADDR,
 	  .addr = PUT(flags, 2ull << 32), .expected = EOPNOTSUPP },
 	{ "a kernel address may be set while stopped", READY, VHOST_SET_VRING_ADDR,

@@ -34,7 +34,7 @@ static bool features_are(const char *device, uint64_t *offered)
 static void features(void)
 {
 	uint64_t ours, vhosts, missing = BIT64(VIRTIO_F_NOTIFY_ON_EMPTY) |
-		BIT64(VHOST_F_LOG_ALL) | BIT64(VIRTIO_F_ACCESS_PLATFORM);
+		BIT64(VIRTIO_F_ACCESS_PLATFORM);
 	/* No vhost-net has the first, older ones lack the others. */
 	uint64_t more = BIT64(VIRTIO_F_RING_PACKED) | BIT64(VIRTIO_F_IN_ORDER) |
 			BIT64(VIRTIO_F_RING_RESET);

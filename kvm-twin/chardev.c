@@ -62,6 +62,9 @@ static long set_mem_table(struct ktwin *twin,
 	}
 	for (i = 0; i < head.nregions && !ret; i++)
 		ret = add_region(mem, &regions[i]);
+	if (!ret && !ktwin_log_mem_ok(twin, mem,
+				      twin->features & BIT_ULL(VHOST_F_LOG_ALL)))
+		ret = -EFAULT;
 	if (ret)
 		vhost_iotlb_free(mem);
 	else
@@ -120,7 +123,7 @@ static long set_addr(struct ktwin_vq *vq, void __user *argp)
 
 	if (copy_from_user(&a, argp, sizeof(a)))
 		return -EFAULT;
-	if (a.flags)
+	if (a.flags & ~BIT(VHOST_VRING_F_LOG))
 		return -EOPNOTSUPP;
 	if ((u64)(unsigned long)a.desc_user_addr != a.desc_user_addr ||
 	    (u64)(unsigned long)a.used_user_addr != a.used_user_addr ||
@@ -133,7 +136,10 @@ static long set_addr(struct ktwin_vq *vq, void __user *argp)
 	ring.desc = (void __user *)(unsigned long)a.desc_user_addr;
 	ring.avail = (void __user *)(unsigned long)a.avail_user_addr;
 	ring.used = (void __user *)(unsigned long)a.used_user_addr;
-	if (vq->port && !vfp_ring_access_ok(&ring))
+	ring.log_ring = a.flags & BIT(VHOST_VRING_F_LOG);
+	ring.log_addr = a.log_guest_addr;
+	if (vq->port && (!vfp_ring_access_ok(&ring) ||
+			 (ring.log_ring && !vfp_ring_log_ok(&ring, ring.log))))
 		return -EINVAL;
 	vq->ring = ring;
 	if (!vq->port)
@@ -289,8 +295,9 @@ static long owner_ioctl(struct ktwin *twin, unsigned int cmd,
 	case VHOST_SET_MEM_TABLE:
 		return set_mem_table(twin, argp);
 	case VHOST_SET_LOG_BASE:
+		return ktwin_log_set_base(twin, argp);
 	case VHOST_SET_LOG_FD:
-		return -EOPNOTSUPP;	/* as long as VHOST_F_LOG_ALL is */
+		return ktwin_log_set_fd(twin, argp);
 	default:
 		return vring_ioctl(twin, cmd, argp);
 	}

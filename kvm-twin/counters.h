@@ -47,7 +47,8 @@
 	X(RING_ORDER,		"ring_error_order")			\
 	X(RING_TOO_LONG,	"ring_error_too_long")			\
 	X(RING_ADDRESS,		"ring_error_address")			\
-	X(RING_DIRECTION,	"ring_error_direction")
+	X(RING_DIRECTION,	"ring_error_direction")			\
+	X(RING_LOG,		"ring_error_log")
 
 enum ktwin_counter {
 #define KTWIN_COUNTER_ID(id, name) KTWIN_##id,

@@ -151,7 +151,7 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 
 	lockdep_assert_held(&vq->twin->lock);
 	/* What vhost-net asks even of a client that wants to stop. */
-	if (!vq->twin->mem || !vfp_ring_access_ok(&vq->ring))
+	if (!vq->twin->mem || !vfp_ring_access_ok(&vq->ring) || !ktwin_log_ok(vq))
 		return -EFAULT;
 	if (fd == -1) {
 		ktwin_vq_stop(vq);
@@ -246,8 +246,8 @@ void ktwin_vq_call(struct ktwin_vq *vq)
 static void count_fault(struct ktwin_vq *vq)
 {
 	/* RING_* stand in the order of enum vfp_fault. */
-	BUILD_BUG_ON(KTWIN_RING_DIRECTION - KTWIN_RING_ACCESS !=
-		     VFP_FAULT_DIRECTION - VFP_FAULT_RING_ACCESS);
+	BUILD_BUG_ON(KTWIN_RING_LOG - KTWIN_RING_ACCESS !=
+		     VFP_FAULT_LOG - VFP_FAULT_RING_ACCESS);
 	this_cpu_inc(vq->counters->v[KTWIN_RING_ACCESS + vq->ring.fault -
 				     VFP_FAULT_RING_ACCESS]);
 }

@@ -160,6 +160,13 @@ static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 		return KTWIN_GO_ON;
 	}
 	ret = fill(vq, need, &room);
+	/* A frame that was dropped has been written in part, or all of it. */
+	if (unlikely(vq->ring.log_data &&
+		     vfp_log_buffers(&vq->ring, vq->iov, need))) {
+		vfp_ring_rewind(&vq->ring, room.mark);
+		ktwin_drop(vq, -EFAULT);
+		return KTWIN_BROKEN;
+	}
 	if (unlikely(ret)) {
 		ktwin_drop(vq, ret);
 		vfp_ring_rewind(&vq->ring, room.mark);

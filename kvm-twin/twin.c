@@ -95,6 +95,7 @@ static void drop_owner(struct ktwin *twin)
 	ktwin_debugfs_remove(twin);
 	for (i = 0; i < KTWIN_NR_VQS; i++)
 		ktwin_vq_reset(&twin->vqs[i]);
+	ktwin_log_set_eventfd(twin, NULL);
 	ktwin_set_mem(twin, NULL);
 	mmdrop(twin->mm);
 	twin->mm = NULL;
@@ -231,6 +232,7 @@ u64 ktwin_features(void)
 	       BIT_ULL(VIRTIO_F_IN_ORDER) |
 	       BIT_ULL(VIRTIO_F_RING_RESET) |
 	       BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
+	       BIT_ULL(VHOST_F_LOG_ALL) |
 	       BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR);
 }
 
@@ -245,6 +247,19 @@ static bool is_running(const struct ktwin *twin)
 	return false;
 }
 
+/* Logging is turned on and off while queues run. */
+static void log_all(struct ktwin *twin, u64 features)
+{
+	unsigned int i;
+
+	for (i = 0; i < KTWIN_NR_VQS; i++) {
+		ktwin_vq_lock(&twin->vqs[i]);
+		twin->vqs[i].ring.log_data = features & BIT_ULL(VHOST_F_LOG_ALL);
+		mutex_unlock(&twin->vqs[i].lock);
+	}
+	twin->features = features;
+}
+
 /**
  * ktwin_set_features() - take what was negotiated
  * @twin: the twin
@@ -254,17 +269,25 @@ static bool is_running(const struct ktwin *twin)
  * two features.
  *
  * Context: process, twin->lock held.
- * Return: 0, or -EBUSY for a change while a queue runs.
+ * Return: 0, -EBUSY for a change of anything but VHOST_F_LOG_ALL while a queue runs,
+ * or -EFAULT if a running queue has no log where it could be.
  */
 int ktwin_set_features(struct ktwin *twin, u64 features)
 {
+	bool log_data = features & BIT_ULL(VHOST_F_LOG_ALL);
 	struct ktwin_vq *vq;
 	unsigned int i;
 
 	lockdep_assert_held(&twin->lock);
-	if (is_running(twin))
-		return features == twin->features ? 0 : -EBUSY;
-	twin->features = features;
+	if (log_data && !ktwin_log_mem_ok(twin, twin->mem, true))
+		return -EFAULT;
+	if (is_running(twin)) {
+		if ((features ^ twin->features) & ~BIT_ULL(VHOST_F_LOG_ALL))
+			return -EBUSY;
+		log_all(twin, features);
+		return 0;
+	}
+	log_all(twin, features);
 	twin->own_hdr = features & BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR);
 	if (features & (BIT_ULL(VIRTIO_F_VERSION_1) |
 			BIT_ULL(VIRTIO_NET_F_MRG_RXBUF)))

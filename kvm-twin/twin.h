@@ -98,6 +98,8 @@ struct ktwin_kick {
  * @kick: how kicks come
  * @call: how the guest is interrupted, or NULL
  * @err: how the slow twin is told of a broken ring, or NULL
+ * @log_event: who is told of writes to the dirty log, or NULL; the twin's, and the
+ *	same for all of its queues
  * @busyloop_us: VHOST_SET_VRING_BUSYLOOP_TIMEOUT, kept for the asking
  * @owner: how the port reaches us
  * @policy: enum ktwin_policy; changed at any time
@@ -122,6 +124,7 @@ struct ktwin_vq {
 	struct ktwin_kick		kick;
 	struct eventfd_ctx		*call;
 	struct eventfd_ctx		*err;
+	struct eventfd_ctx		*log_event;
 	u32				busyloop_us;
 
 	struct nshim_owner		owner;
@@ -205,6 +208,15 @@ void ktwin_vq_stop(struct ktwin_vq *vq);
 void ktwin_vq_reset(struct ktwin_vq *vq);
 void ktwin_vq_break(struct ktwin_vq *vq);
 void ktwin_vq_call(struct ktwin_vq *vq);
+
+/* log.c: the dirty log */
+
+bool ktwin_log_ok(const struct ktwin_vq *vq);
+bool ktwin_log_mem_ok(const struct ktwin *twin, struct vhost_iotlb *mem, bool log_data);
+long ktwin_log_set_base(struct ktwin *twin, u64 __user *argp);
+long ktwin_log_set_fd(struct ktwin *twin, int __user *argp);
+void ktwin_log_set_eventfd(struct ktwin *twin, struct eventfd_ctx *ctx);
+void ktwin_log_tell(struct ktwin_vq *vq);
 
 /* kick.c: the interception of kicks */
 

@@ -20,6 +20,7 @@
 #include <linux/minmax.h>
 #include <asm/barrier.h>
 
+#include "virtio-fastpath/dirty.h"
 #include "virtio-fastpath/memory.h"
 
 #define POS_WRAP	BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
@@ -93,7 +94,7 @@ static int write_event(struct vfp_ring *ring, u16 pos, u16 flags)
 	if (unlikely(put_user(cpu_to_le32(raw),
 			      (__le32 __user *)ring->device_event)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	return 0;
+	return vfp_wrote_device_area(ring, ring->device_event, sizeof(raw));
 }
 
 /**
@@ -113,6 +114,19 @@ bool vfp_packed_access_ok(const struct vfp_ring *ring)
 	       access_ok(ring->packed_desc, ring_size(ring)) &&
 	       access_ok(ring->driver_event, sizeof(*ring->driver_event)) &&
 	       access_ok(ring->device_event, sizeof(*ring->device_event));
+}
+
+/**
+ * vfp_packed_log_ok() - can the device area's part of a log be memory of a process?
+ * @ring: the ring, with @log_addr set
+ * @log: the log's address
+ *
+ * Context: process; nothing of the ring changes meanwhile.
+ * Return: whether it can.
+ */
+bool vfp_packed_log_ok(const struct vfp_ring *ring, u64 log)
+{
+	return vfp_log_ok(log, ring->log_addr, sizeof(*ring->device_event));
 }
 
 /**
@@ -298,8 +312,25 @@ static int push_last(struct vfp_ring *ring, const struct vfp_used *used,
 	if (unlikely(put_user(used_word(ring, ring->next_used, &used[n - 1]),
 			      to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	if (vfp_wrote_descs(ring, to, sizeof(*to)))
+		return -EIO;
 	for (i = 0; i < n; i++)
 		ring->next_used = ahead(ring, ring->next_used, used[i].slots);
+	return 0;
+}
+
+/* The words of so many chains' descriptors, one by one. */
+static noinline int log_used(struct vfp_ring *ring, const struct vfp_used *used,
+			     unsigned int n)
+{
+	u16 pos = ring->next_used;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (vfp_log_descs(ring, &desc_at(ring, pos)->len, sizeof(__le64)))
+			return -EIO;
+		pos = ahead(ring, pos, used[i].slots);
+	}
 	return 0;
 }
 
@@ -333,6 +364,8 @@ int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
 		pos = ahead(ring, pos, used[i].slots);
 	}
 	user_write_access_end();
+	if (unlikely(ring->log_ring && log_used(ring, used, n)))
+		return -EIO;
 	ring->next_used = pos;
 	return 0;
 
@@ -357,6 +390,9 @@ int vfp_packed_publish(struct vfp_ring *ring)
 	if (unlikely(put_user(cpu_to_le16(ring->first_flags),
 			      &desc_at(ring, ring->used_idx)->flags)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
+	if (vfp_wrote_descs(ring, &desc_at(ring, ring->used_idx)->flags,
+			    sizeof(ring->first_flags)))
+		return -EIO;
 	ring->used_idx = ring->next_used;
 	return 1;
 }

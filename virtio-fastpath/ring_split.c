@@ -11,6 +11,7 @@
 #include <linux/minmax.h>
 #include <asm/barrier.h>
 
+#include "virtio-fastpath/dirty.h"
 #include "virtio-fastpath/memory.h"
 
 static int read16(struct vfp_ring *ring, const __virtio16 __user *from, u16 *to)
@@ -23,11 +24,12 @@ static int read16(struct vfp_ring *ring, const __virtio16 __user *from, u16 *to)
 	return 0;
 }
 
+/* To the used ring, whose event index is a part of it. */
 static int write16(struct vfp_ring *ring, __virtio16 __user *to, u16 v)
 {
 	if (unlikely(put_user(cpu_to_le16(v), (__le16 __user *)to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	return 0;
+	return vfp_wrote_device_area(ring, to, sizeof(*to));
 }
 
 static __virtio16 __user *avail_event(const struct vfp_ring *ring)
@@ -92,6 +94,19 @@ bool vfp_split_access_ok(const struct vfp_ring *ring)
 	return access_ok(ring->desc, ring->num * sizeof(*ring->desc)) &&
 	       access_ok(ring->avail, avail_size(ring)) &&
 	       access_ok(ring->used, used_size(ring));
+}
+
+/**
+ * vfp_split_log_ok() - can the used ring's part of a log be memory of a process?
+ * @ring: the ring, with @num and @log_addr set
+ * @log: the log's address
+ *
+ * Context: process; nothing of the ring changes meanwhile.
+ * Return: whether it can.
+ */
+bool vfp_split_log_ok(const struct vfp_ring *ring, u64 log)
+{
+	return vfp_log_ok(log, ring->log_addr, used_size(ring));
 }
 
 /**
@@ -242,6 +257,19 @@ static __always_inline __le64 __user *used_at(const struct vfp_ring *ring,
 	return (__le64 __user *)&ring->used->ring[at & (ring->num - 1)];
 }
 
+/* So many entries, which may go on at the ring's beginning. */
+static noinline int log_used(struct vfp_ring *ring, u16 at, unsigned int n)
+{
+	unsigned int until_end = ring->num - (at & (ring->num - 1));
+	unsigned int part = min_t(unsigned int, n, until_end);
+	int err;
+
+	err = vfp_log_device_area(ring, used_at(ring, at), part * sizeof(__le64));
+	if (err || part == n)
+		return err;
+	return vfp_log_device_area(ring, used_at(ring, 0), (n - part) * sizeof(__le64));
+}
+
 /**
  * vfp_split_push() - give chains back to the driver
  * @ring: the ring
@@ -258,7 +286,7 @@ static __always_inline __le64 __user *used_at(const struct vfp_ring *ring,
 int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
 		   unsigned int n)
 {
-	unsigned int i = ring->in_order ? n - 1 : 0;
+	unsigned int first = ring->in_order ? n - 1 : 0, i = first;
 	u16 at = ring->next_used;
 
 	/* One access is cheaper when it does not stand in a section. */
@@ -273,6 +301,8 @@ int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
 		unsafe_put_user(used_word(&used[i]), used_at(ring, at), fault);
 	user_write_access_end();
 done:
+	if (unlikely(ring->log_ring && log_used(ring, ring->next_used, n - first)))
+		return -EIO;
 	ring->next_used += n;
 	return 0;
 

@@ -52,6 +52,9 @@
 #define VFP_TABLES	96U
 #define VFP_RUN		8U
 
+/* Bytes of guest memory that a bit of the dirty log stands for. */
+#define VFP_LOG_PAGE	4096
+
 /* Regions that translations hit last are found by these bits of an address. */
 #define VFP_HOT		64
 #define VFP_HOT_SHIFT	20
@@ -70,6 +73,7 @@
  * @VFP_FAULT_TOO_LONG:	more than VFP_MAX_SEGS segments
  * @VFP_FAULT_ADDRESS:	memory outside of the regions
  * @VFP_FAULT_DIRECTION: readable where writable is due, or the reverse, or none
+ * @VFP_FAULT_LOG:	the dirty log can't be written to
  * @VFP_NR_FAULTS:	how many there are
  *
  * A fault is final for the ring until it is started anew.
@@ -86,6 +90,7 @@ enum vfp_fault {
 	VFP_FAULT_TOO_LONG,
 	VFP_FAULT_ADDRESS,
 	VFP_FAULT_DIRECTION,
+	VFP_FAULT_LOG,
 	VFP_NR_FAULTS
 };
 
@@ -190,6 +195,12 @@ struct vfp_cache {
  * @indirect:	VIRTIO_RING_F_INDIRECT_DESC was negotiated
  * @in_order:	VIRTIO_F_IN_ORDER was negotiated, and one used entry may stand for
  *		all the chains of a push
+ * @log_data:	what is written to buffers is to be logged (VHOST_F_LOG_ALL); by who
+ *		writes it
+ * @log_ring:	what is written to the ring is (VHOST_VRING_F_LOG)
+ * @logged:	something was, since this was last cleared
+ * @log:	the dirty log, an address of the owner's process
+ * @log_addr:	guest-physical address of the device area, for the log
  * @last_avail:	next entry of the avail ring to take
  * @avail_idx:	avail->idx when it was last read; packed: how far chains were seen
  * @next_used:	next entry of the used ring to write
@@ -229,6 +240,11 @@ struct vfp_ring {
 	bool				event_idx;
 	bool				indirect;
 	bool				in_order;
+	bool				log_data;
+	bool				log_ring;
+	bool				logged;
+	u64				log;
+	u64				log_addr;
 
 	u16				last_avail;
 	u16				avail_idx;
@@ -253,6 +269,11 @@ int vfp_translate(struct vfp_ring *ring, u64 addr, u32 len,
 		  struct iovec *iov, unsigned int max);
 int vfp_read(struct vfp_ring *ring, u64 addr, void *buf, u32 len);
 
+/* dirty.c: the log of what was written */
+
+bool vfp_log_ok(u64 base, u64 addr, u64 len);
+int vfp_log_buffers(struct vfp_ring *ring, const struct iovec *iov, size_t len);
+
 /* chain.c: from a head to segments */
 
 int vfp_chain_walk(struct vfp_ring *ring, const struct vfp_head *head,
@@ -263,6 +284,7 @@ int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, unsigned int slot,
 /* ring_split.c: taking chains, giving them back, and who is told when */
 
 bool vfp_split_access_ok(const struct vfp_ring *ring);
+bool vfp_split_log_ok(const struct vfp_ring *ring, u64 log);
 int vfp_split_start(struct vfp_ring *ring);
 int vfp_split_pop(struct vfp_ring *ring, struct vfp_chain *chain);
 int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
@@ -275,6 +297,7 @@ int vfp_split_notify_on(struct vfp_ring *ring);
 /* ring_packed.c: the same for the other format */
 
 bool vfp_packed_access_ok(const struct vfp_ring *ring);
+bool vfp_packed_log_ok(const struct vfp_ring *ring, u64 log);
 int vfp_packed_start(struct vfp_ring *ring);
 int vfp_packed_pop(struct vfp_ring *ring, struct vfp_chain *chain);
 int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
@@ -289,6 +312,12 @@ int vfp_packed_notify_on(struct vfp_ring *ring);
 static inline bool vfp_ring_access_ok(const struct vfp_ring *ring)
 {
 	return ring->packed ? vfp_packed_access_ok(ring) : vfp_split_access_ok(ring);
+}
+
+/* Can the part of a log that is about the ring be memory of a process? */
+static inline bool vfp_ring_log_ok(const struct vfp_ring *ring, u64 log)
+{
+	return ring->packed ? vfp_packed_log_ok(ring, log) : vfp_split_log_ok(ring, log);
 }
 
 static inline int vfp_ring_start(struct vfp_ring *ring)

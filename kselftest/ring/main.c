@@ -57,6 +57,7 @@ int main(int argc, char **argv)
 	tap_run(corpus_tests);
 	tap_run(ahead_tests);
 	tap_run(table_tests);
+	tap_run(dirty_tests);
 	tap_run(packed_tests);
 	tap_run(packed_fault_tests);
 	tap_run(packed_event_tests);

@@ -28,6 +28,7 @@ static const char *const names[] = {
 	[VFP_FAULT_TOO_LONG]	= "TOO_LONG",
 	[VFP_FAULT_ADDRESS]	= "ADDRESS",
 	[VFP_FAULT_DIRECTION]	= "DIRECTION",
+	[VFP_FAULT_LOG]		= "LOG",
 };
 
 static u32 below(u32 n)

@@ -15,6 +15,7 @@ extern const struct test hostile_tests[];
 extern const struct test fuzz_tests[];
 extern const struct test ahead_tests[];
 extern const struct test table_tests[];
+extern const struct test dirty_tests[];
 extern const struct test corpus_tests[];
 extern const struct test packed_tests[];
 extern const struct test packed_fault_tests[];

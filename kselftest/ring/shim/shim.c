@@ -2,6 +2,7 @@
 /*
  * The memory of the process, and the accessors to it.
  */
+#include <linux/mm.h>
 #include <linux/uaccess.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -177,4 +178,21 @@ void shim_barrier(enum shim_event event)
 {
 	if (shim.on_event)
 		shim.on_event(event, NULL);
+}
+
+/* The page that an address is in; it is there if the byte at the address is. */
+int pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
+			struct page **pages)
+{
+	if (n != 1 || flags != FOLL_WRITE || !shim_reachable((void *)start, 1))
+		return -EFAULT;
+	*pages = (struct page *)(start & ~(PAGE_SIZE - 1));
+	return 1;
+}
+
+void unpin_user_pages_dirty_lock(struct page **pages, unsigned long n, bool dirty)
+{
+	(void)pages;
+	if (n != 1 || !dirty)
+		die("a page of the log that stays clean");
 }

@@ -2,6 +2,13 @@
 #ifndef SHIM_LINUX_MINMAX_H
 #define SHIM_LINUX_MINMAX_H
 
+#define max_t(type, a, b)						\
+({									\
+	type max_a = (a), max_b = (b);					\
+									\
+	max_a > max_b ? max_a : max_b;					\
+})
+
 #define min_t(type, a, b)			\
 ({						\
 	type min_a = (a), min_b = (b);		\

@@ -4,6 +4,7 @@
 the same host, which goes on with checked traffic meanwhile."""
 import argparse
 
+from formats import offers
 from host import PROBE
 from lab import (Error, Guest, Outside, Tap, Tapdev, counters, insmod, ip, spawn,
                  twins)
@@ -17,6 +18,7 @@ APPEND = 'memmap=64K$64K'
 # Frames for the rogue to receive: more than it takes, and no more than the tap has
 # room for.
 FEED = f'{PROBE} udp-burst {ROGUE} 9 1000000000 2 100 2000'
+FORMATS = ('packed', 'in_order')
 LOST = ('unable to start vhost', 'unable to restart vhost',
         'Error when restarting the queue')
 
@@ -29,7 +31,8 @@ class Rogue:
         with open('/proc/sys/net/ipv6/conf/tap1/disable_ipv6', 'w') as file:
             file.write('1')
         self.guest = Guest(tap=self.tap, name='rogue', append=APPEND,
-                           vcpus=options.vcpus, device_opts='packed=on')
+                           vcpus=options.vcpus, device_opts=','.join(
+                               f'{name}=on' for name in FORMATS if offers(name)))
         ip(f'neigh replace {ROGUE} lladdr {self.guest.mac} dev tap1 nud permanent')
         self.options = options
         self.pci = self.feed = None
@@ -42,12 +45,13 @@ class Rogue:
         path = self.guest.sh('readlink -f /sys/class/net/eth0/device/..')
         self.pci = path.strip().rsplit('/', 1)[1]
         self.guest.sh(f'echo {self.pci} >/sys/bus/pci/drivers/virtio-pci/unbind')
+        self.feed = spawn(FEED)
 
     def bind(self):
+        self.feed.stop()
         self.guest.sh(f'echo {self.pci} >/sys/bus/pci/drivers/virtio-pci/bind')
 
     def start(self):
-        self.feed = spawn(FEED)
         words = [f'exec rogue {self.pci} -n {self.options.rounds}',
                  f'-s {self.options.seed} -k {self.options.kicks}']
         if self.options.strays:
@@ -84,10 +88,11 @@ def total(found):
 def misuse(tap, rogue):
     """Runs the rogue to its end, and passes on what it says."""
     before = tap.count
-    text = rogue.start().wait(rogue.options.patience, check=False)
-    rogue.feed.stop()
+    job = rogue.start()
+    text = job.wait(rogue.options.patience, check=False)
     plans = [tap.pass_on('rogue', line) for line in text.splitlines()]
-    tap.ok(tap.count - before in plans, 'the rogue came to its end', text)
+    tap.ok(tap.count - before in plans, 'the rogue came to its end',
+           f'{text}exit code {job.code()}')
 
 
 def tell(tap, rogue):

@@ -84,6 +84,7 @@ static void open_socket(const char *device)
 	if (sock < 0 || bind(sock, (void *)&addr, sizeof(addr)) ||
 	    setsockopt(sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)))
 		die("%s", device);
+	wire_make_room(sock);
 }
 
 static uint32_t seed_of(unsigned int from, unsigned int to, uint32_t number)

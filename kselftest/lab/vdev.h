@@ -12,7 +12,6 @@
 #include <linux/virtio_pci.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,15 +26,22 @@
  * @folder:	its folder in sysfs
  * @config:	its configuration space
  * @common:	its common configuration
- * @bell:	a queue's doorbell, in memory, or
- * @port:	in I/O space, if not 0
+ * @selected:	the queue that it was told of last, from 1 on; or 0
+ * @bell:	each queue's doorbell, in memory; or
+ * @ports:	a file in which they are ports, at the offsets
+ * @port:	that stand here
+ *
+ * A program might use ports itself.  But an emulated SVM refuses that to a guest's, once
+ * KVM has loaded its task register.
  */
 struct vdev {
 	char		folder[64];
 	int		config;
 	uint8_t		*common;
+	unsigned int	selected;
 	uint8_t		*bell[VDEV_QUEUES];
-	uint16_t	port[VDEV_QUEUES];
+	int		ports;
+	uint32_t	port[VDEV_QUEUES];
 };
 
 static inline uint32_t vdev_config(const struct vdev *dev, unsigned int at,
@@ -114,77 +120,105 @@ static inline uint8_t vdev_status(const struct vdev *dev)
 	return v;
 }
 
+static inline void vdev_select(struct vdev *dev, unsigned int q)
+{
+	if (dev->selected == q + 1)
+		return;
+	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_SELECT, q);
+	dev->selected = q + 1;
+}
+
+/* Does a capability point to I/O space? */
+static inline bool vdev_is_io(const struct vdev *dev, unsigned int cap)
+{
+	unsigned int bar = vdev_config(dev, cap + VIRTIO_PCI_CAP_BAR, 1);
+
+	return vdev_config(dev, PCI_BASE_ADDRESS_0 + 4 * bar, 4) &
+	       PCI_BASE_ADDRESS_SPACE_IO;
+}
+
 /* A capability of that type, in I/O space if there is one; or 0. */
 static inline unsigned int vdev_find(const struct vdev *dev, uint8_t type)
 {
-	unsigned int at = vdev_config(dev, PCI_CAPABILITY_LIST, 1), found = 0, bar;
+	unsigned int at = vdev_config(dev, PCI_CAPABILITY_LIST, 1), found = 0;
 
 	for (; at; at = vdev_config(dev, at + PCI_CAP_LIST_NEXT, 1)) {
 		if (vdev_config(dev, at, 1) != PCI_CAP_ID_VNDR ||
 		    vdev_config(dev, at + VIRTIO_PCI_CAP_CFG_TYPE, 1) != type)
 			continue;
 		found = at;
-		bar = vdev_config(dev, at + VIRTIO_PCI_CAP_BAR, 1);
-		if (vdev_config(dev, PCI_BASE_ADDRESS_0 + 4 * bar, 4) &
-		    PCI_BASE_ADDRESS_SPACE_IO)
+		if (vdev_is_io(dev, at))
 			break;
 	}
 	return found;
 }
 
-/* What a capability points to, in memory. */
-static inline uint8_t *vdev_map(const struct vdev *dev, unsigned int cap)
+/* The file of what a capability points to. */
+static inline int vdev_resource(const struct vdev *dev, unsigned int cap)
 {
 	char path[96];
-	struct stat st;
-	void *mem;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/resource%u", dev->folder,
 		 vdev_config(dev, cap + VIRTIO_PCI_CAP_BAR, 1));
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st))
+	if (fd < 0)
 		die("%s", path);
+	return fd;
+}
+
+static inline uint32_t vdev_offset(const struct vdev *dev, unsigned int cap)
+{
+	return vdev_config(dev, cap + VIRTIO_PCI_CAP_OFFSET, 4);
+}
+
+static inline uint8_t *vdev_map(const struct vdev *dev, unsigned int cap)
+{
+	int fd = vdev_resource(dev, cap);
+	struct stat st;
+	void *mem;
+
+	if (fstat(fd, &st))
+		die("fstat");
 	mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED)
-		die("%s", path);
+		die("what capability %u points to", cap);
 	close(fd);
-	return (uint8_t *)mem + vdev_config(dev, cap + VIRTIO_PCI_CAP_OFFSET, 4);
+	return (uint8_t *)mem + vdev_offset(dev, cap);
 }
 
 static inline void vdev_find_bells(struct vdev *dev)
 {
-	unsigned int cap = vdev_find(dev, VIRTIO_PCI_CAP_NOTIFY_CFG), q, offset, bar;
+	unsigned int cap = vdev_find(dev, VIRTIO_PCI_CAP_NOTIFY_CFG), q, offset;
+	uint8_t *bells = NULL;
 
 	if (!cap)
 		die("no doorbells");
-	bar = vdev_config(dev, PCI_BASE_ADDRESS_0 + 4 *
-			  vdev_config(dev, cap + VIRTIO_PCI_CAP_BAR, 1), 4);
+	if (vdev_is_io(dev, cap))
+		dev->ports = vdev_resource(dev, cap);
+	else
+		bells = vdev_map(dev, cap);
 	for (q = 0; q < VDEV_QUEUES; q++) {
-		vdev_put16(dev, VIRTIO_PCI_COMMON_Q_SELECT, q);
+		vdev_select(dev, q);
 		offset = vdev_get16(dev, VIRTIO_PCI_COMMON_Q_NOFF) *
 			 vdev_config(dev, cap + VIRTIO_PCI_NOTIFY_CAP_MULT, 4);
-		if (bar & PCI_BASE_ADDRESS_SPACE_IO)
-			dev->port[q] = (bar & PCI_BASE_ADDRESS_IO_MASK) + offset +
-				vdev_config(dev, cap + VIRTIO_PCI_CAP_OFFSET, 4);
-		else
-			dev->bell[q] = vdev_map(dev, cap) + offset;
+		dev->port[q] = vdev_offset(dev, cap) + offset;
+		dev->bell[q] = bells ? bells + offset : NULL;
 	}
-	if (dev->port[0] && iopl(3))
-		die("iopl");
 }
 
-static inline void vdev_kick(const struct vdev *dev, unsigned int q)
+static inline void vdev_kick(const struct vdev *dev, uint16_t q)
 {
-	if (dev->port[q])
-		outw(q, dev->port[q]);
-	else
+	if (dev->bell[q])
 		asm volatile("movw %w0, (%1)"
 			     : : "r" (q), "r" (dev->bell[q]) : "memory");
+	else if (pwrite(dev->ports, &q, 2, dev->port[q]) != 2)
+		die("a port");
 }
 
-static inline void vdev_reset(const struct vdev *dev)
+static inline void vdev_reset(struct vdev *dev)
 {
+	dev->selected = 0;
 	vdev_put_status(dev, 0);
 	while (vdev_status(dev))
 		;
@@ -201,7 +235,7 @@ static inline uint64_t vdev_offered(const struct vdev *dev)
 }
 
 /* Up to where queues can be set. */
-static inline void vdev_begin(const struct vdev *dev, uint64_t features)
+static inline void vdev_begin(struct vdev *dev, uint64_t features)
 {
 	uint8_t status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 
@@ -216,11 +250,10 @@ static inline void vdev_begin(const struct vdev *dev, uint64_t features)
 		die("features 0x%llx are refused", (unsigned long long)features);
 }
 
-static inline void vdev_set_queue(const struct vdev *dev, unsigned int q,
-				  unsigned int num, uint64_t desc, uint64_t avail,
-				  uint64_t used)
+static inline void vdev_set_queue(struct vdev *dev, unsigned int q, unsigned int num,
+				  uint64_t desc, uint64_t avail, uint64_t used)
 {
-	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_SELECT, q);
+	vdev_select(dev, q);
 	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_SIZE, num);
 	vdev_put64(dev, VIRTIO_PCI_COMMON_Q_DESCLO, desc);
 	vdev_put64(dev, VIRTIO_PCI_COMMON_Q_AVAILLO, avail);
@@ -234,18 +267,19 @@ static inline void vdev_go(const struct vdev *dev)
 			     VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
-/* Returns when the queue is at rest; its addresses stay. */
-static inline void vdev_stop_queue(const struct vdev *dev, unsigned int q)
+/*
+ * Returns when the queue is at rest; its addresses stay.  QEMU has done it all when the
+ * write is over.
+ */
+static inline void vdev_stop_queue(struct vdev *dev, unsigned int q)
 {
-	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_SELECT, q);
+	vdev_select(dev, q);
 	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_RESET, 1);
-	while (vdev_get16(dev, VIRTIO_PCI_COMMON_Q_RESET))
-		;
 }
 
-static inline void vdev_start_queue(const struct vdev *dev, unsigned int q)
+static inline void vdev_start_queue(struct vdev *dev, unsigned int q)
 {
-	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_SELECT, q);
+	vdev_select(dev, q);
 	vdev_put16(dev, VIRTIO_PCI_COMMON_Q_ENABLE, 1);
 }
 

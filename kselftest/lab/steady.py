@@ -3,7 +3,8 @@
 """How fast a neighbour's frames are while a rogue guest (rogue.py) storms, against how
 fast they are while that guest is merely busy.  Prints figures; what they are is no pass
 or fail.  The lab host needs three CPUs (--smp 3): the rogue has one, with its twin's
-worker, the neighbour has one, and the outside has one."""
+worker, the neighbour has one, and the outside has one.  If the machine has fewer, or
+something else to do, what shows is mostly that."""
 import argparse
 import glob
 import os
@@ -67,13 +68,14 @@ def rate(twin, seconds):
     return (moved() - before) / (time.monotonic() - began)
 
 
-def window(mode, rogue, twin, seconds):
+def window(tap, mode, rogue, twin, seconds):
     job = mode.start(rogue)
     before = rogue.queues()
     mode.rates.append(rate(twin, seconds))
     after = rogue.queues()
     mode.malformed += total(faults(after)) - total(faults(before))
     mode.kicked += sum(after[q]['kicks'] - before[q]['kicks'] for q in after)
+    tap.note(f'{mode.name}: {mode.rates[-1]:.0f} frames/s')
     mode.stop(rogue, job)
 
 
@@ -97,7 +99,7 @@ def measure(tap, rogue, neighbour, options):
     client = neighbour.spawn(f'exec load rr-client {OUTSIDE} 7000 {options.flight} 1 0')
     for _ in range(options.windows):
         for mode in modes:
-            window(mode, rogue, twin, options.seconds)
+            window(tap, mode, rogue, twin, options.seconds)
     tap.equal(client.code(), None, 'the neighbour\'s client goes on to the end')
     server.stop()
     tell(tap, modes)

@@ -126,7 +126,7 @@ def check_strays(tap, rogue):
     """What becomes of the rogue is QEMU's business; of the host, ours."""
     try:
         misuse(tap, rogue)
-    except Error as error:
+    except (Error, OSError) as error:
         tap.note(f'the rogue has ended: {error}')
         return
     tap.note(f'malformed: {faults(rogue.queues())}')

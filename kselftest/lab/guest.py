@@ -20,7 +20,7 @@ import time
 
 from host import DEVICE, EmulatorError, Error, OUT, wait_until
 from net import answered
-from stuck import describe, is_not_ours
+from stuck import describe, is_mixed_up, is_not_ours
 
 # An emulated SVM leaves the type of the last exception in EXITINTINFO, and KVM
 # since 6.14 takes that for an event whose delivery was cut short by the next
@@ -390,7 +390,9 @@ class Guest:
         try:
             return self._agent.line(end, what, self._alive)
         except Late as late:
-            raise Error(f'{late}\n{self._tail(self.console)}\n{describe(self)}') from None
+            text = describe(self)
+            raise (EmulatorError if is_mixed_up(self, text) else Error)(
+                f'{late}\n{self._tail(self.console)}\n{text}') from None
 
     def sh(self, command, timeout=60, check=True):
         """Run a shell command in the guest and return its output."""

@@ -87,3 +87,13 @@ def is_not_ours(guest, description, console):
     return (isinstance(status, dict) and status['status'] == 'running' and
             'ktwin_' not in description and _stopped(guest) and
             not re.search('panic|BUG|Oops|fault', console))
+
+
+def is_mixed_up(guest, description):
+    """Has the emulated processor resumed a guest with what its host had at VMRUN?  RAX
+    is the address of a control block then, CR3 that of the host's page tables, and both
+    are beyond of the memory that a guest has."""
+    found = dict(re.findall(r'\b(RAX|CR3)=([0-9a-f]{16})\b', description))
+    return len(found) == 2 and all(
+        int(value, 16) >= guest.mem << 20 and int(value, 16) % 4096 == 0
+        for value in found.values())

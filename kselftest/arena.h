@@ -10,6 +10,7 @@
 #include <linux/vhost.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "kselftest/report.h"
@@ -25,20 +26,34 @@ enum { ARENA_DESC, ARENA_AVAIL = 2, ARENA_USED, ARENA_RING_PAGES = 5 };
 /* The hole behind the last of them. */
 #define ARENA_HOLE	29
 
-/* Guest-physical and ours.  The first two adjoin for the guest alone. */
-static const struct arena_region {
+struct arena_region {
 	uint64_t	gpa;
 	unsigned int	page;
 	unsigned int	pages;
-} arena_regions[] = {
+};
+
+#ifndef ARENA_IN_GUEST
+/* Guest-physical and ours.  The first two adjoin for the guest alone. */
+static const struct arena_region arena_regions[] = {
 	{ 0x40000000, 1, 3 },
 	{ 0x40003000, 5, 2 },
 	{ 0xffffe000, 10, 4 },	/* across 2^32; the second page is read-only, */
 	{ -4096ull, 15, 1 },	/* the third a hole; up to 2^64 */
 };
 
-#define ARENA_REGIONS	4
 #define ARENA_READ_ONLY	11
+#else
+/* Of a real guest: where they are shows when it runs.  The last is all there is. */
+static struct arena_region arena_regions[] = {
+	{ 0, 1, 3 }, { 0, 4, 2 }, { 0, 10, 4 }, { 0, 15, 1 }, { 0, 0, ARENA_PAGES },
+};
+
+#define ARENA_READ_ONLY	ARENA_PAGES	/* none */
+#endif
+
+/* Those that addresses are chosen of, and those that have an address. */
+#define ARENA_REGIONS	4
+#define ARENA_KNOWN	(sizeof(arena_regions) / sizeof(arena_regions[0]))
 #define ARENA_MISSING	12
 
 /* Mapped pages, what lies between them is not. */
@@ -127,7 +142,7 @@ static inline size_t arena_find(const struct arena *arena, uint64_t gpa,
 	const struct arena_region *r;
 	uint64_t offset, left;
 
-	for (r = arena_regions; r < arena_regions + ARENA_REGIONS; r++) {
+	for (r = arena_regions; r < arena_regions + ARENA_KNOWN; r++) {
 		offset = gpa - r->gpa;
 		left = r->pages * ARENA_PAGE - offset;
 		if (gpa < r->gpa || offset >= r->pages * ARENA_PAGE)
@@ -197,10 +212,11 @@ static inline void arena_allow_regions(struct arena *arena)
 {
 	const struct arena_region *r;
 
-	for (r = arena_regions; r < arena_regions + ARENA_REGIONS; r++)
+	for (r = arena_regions; r < arena_regions + ARENA_KNOWN; r++)
 		arena_allow(arena, arena_page(arena, r->page),
 			    r->pages * ARENA_PAGE);
-	memset(arena->may + ARENA_READ_ONLY * ARENA_PAGE, 0, ARENA_PAGE);
+	if (ARENA_READ_ONLY < ARENA_PAGES)
+		memset(arena->may + ARENA_READ_ONLY * ARENA_PAGE, 0, ARENA_PAGE);
 }
 
 static inline void arena_allow_nothing(struct arena *arena)

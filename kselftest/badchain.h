@@ -14,11 +14,12 @@
 /* Guest memory that is there, behind the tables; may lie across two regions. */
 static inline uint64_t chain_place(struct pen *pen, unsigned int len)
 {
-	static const struct part parts[] = {
-		{ 0x40000000 + ARENA_BUFFERS, 3 * ARENA_PAGE - ARENA_BUFFERS },
-		{ 0x40003000, 2 * ARENA_PAGE }, { 0xffffe000, ARENA_PAGE },
-		{ 0x100001000, ARENA_PAGE }, { -4096ull, ARENA_PAGE },
-		{ 0x40002000, 2 * ARENA_PAGE },
+	const struct arena_region *r = arena_regions;
+	const struct part parts[] = {
+		{ r[0].gpa + ARENA_BUFFERS, 3 * ARENA_PAGE - ARENA_BUFFERS },
+		{ r[1].gpa, 2 * ARENA_PAGE }, { r[2].gpa, ARENA_PAGE },
+		{ r[2].gpa + 3 * ARENA_PAGE, ARENA_PAGE }, { r[3].gpa, ARENA_PAGE },
+		{ r[0].gpa + 2 * ARENA_PAGE, 2 * ARENA_PAGE },
 	};
 	const struct part *part = &parts[pen_below(pen, 6)];
 	uint32_t spare = part->len - len;

@@ -410,4 +410,25 @@ static inline void bad_allow_used(const struct badring *r, struct arena *arena)
 		arena_allow(arena, bad_desc(r, i) + 8, 8);
 }
 
+/* What the device gave back at @at, if it was one chain. */
+
+static inline const uint8_t *bad_used_entry(const struct badring *r, uint16_t at)
+{
+	return r->packed ? bad_desc(r, at & ~BAD_WRAP) :
+			   r->used + 4 + 8 * (at & (r->num - 1));
+}
+
+static inline uint32_t bad_used_len(const struct badring *r, uint16_t at)
+{
+	uint32_t len;
+
+	memcpy(&len, bad_used_entry(r, at) + (r->packed ? D_LEN : 4), 4);
+	return len;
+}
+
+static inline uint16_t bad_used_id(const struct badring *r, uint16_t at)
+{
+	return bad_get16(bad_used_entry(r, at) + (r->packed ? D_ID(r) : 0));
+}
+
 #endif /* KSELFTEST_BADRING_H */

@@ -99,18 +99,6 @@ static void take(const struct badring *r, int q, unsigned int from,
 		taken += progress(r, from, to);
 }
 
-/* The used entry at @at, of a ring in which one chain was given back. */
-static bool used_is(const struct badring *r, uint16_t at, uint16_t id,
-		    uint32_t len)
-{
-	const uint8_t *entry = r->packed ? bad_desc(r, at & ~BAD_WRAP) :
-				r->used + 4 + 8 * (at & (r->num - 1));
-	uint32_t got;
-
-	memcpy(&got, entry + (r->packed ? D_LEN : 4), 4);
-	return got == len && bad_get16(entry + (r->packed ? 12 : 0)) == id;
-}
-
 static void put_on_wire(const uint8_t *frame, size_t len)
 {
 	if (wire_send(&wire, frame, len))
@@ -158,8 +146,8 @@ static unsigned int try_sound(int q, uint16_t base, unsigned int used)
 		put_on_wire(frame + VMM_HDR, len);
 	evil_kick(&evil, q);
 	rest = evil_wait(&evil, q);
-	good = !rest.broken &&
-	       used_is(r, used, id, q == RX ? VMM_HDR + len : 0);
+	good = !rest.broken && bad_used_id(r, used) == id &&
+	       bad_used_len(r, used) == (q == RX ? VMM_HDR + len : 0);
 	if (q == TX)
 		good = came_out(frame + VMM_HDR, len) && good;
 	else

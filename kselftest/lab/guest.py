@@ -20,7 +20,7 @@ import time
 
 from host import DEVICE, EmulatorError, Error, OUT, wait_until
 from net import answered
-from stuck import describe, is_not_ours, is_sound
+from stuck import describe, is_mixed_up, is_not_ours, is_sound
 
 # An emulated SVM leaves the type of the last exception in EXITINTINFO, and KVM
 # since 6.14 takes that for an event whose delivery was cut short by the next
@@ -398,7 +398,7 @@ class Guest:
         try:
             return self._agent.line(end, what, self._alive)
         except Late as late:
-            self._raise_late(late, is_sound if plain else lambda *_: False)
+            self._raise_late(late, is_sound if plain else is_mixed_up)
 
     def sh(self, command, timeout=60, check=True, plain=False):
         """Run a shell command in the guest and return its output.  A plain one needs

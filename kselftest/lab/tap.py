@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results in the Test Anything Protocol (TAP 13), the plan at the end."""
 import os
+import re
 import sys
 import time
 import traceback
@@ -8,6 +9,8 @@ import traceback
 from host import EmulatorError
 
 AGAIN = 'LAB_AGAIN'
+RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
+PLAN = re.compile(r'1\.\.(\d+)$')
 
 
 def is_emulators(error):
@@ -26,6 +29,7 @@ class Tap:
     tap.equal(got, expected, name)      the same; a failure prints both
     tap.skip(name, reason)
     tap.note(text)                      a comment line
+    tap.pass_on(program, line)          a line of a program's own TAP
     tap.done()                          prints the plan; True if all was well
     Tap.main(function)                  calls function(tap), then exits with
                                         0 or 1; an exception is a 'not ok'
@@ -60,6 +64,19 @@ class Tap:
     def skip(self, name, reason):
         self.count += 1
         self._line(f'ok {self.count} {name} # SKIP {reason}')
+
+    def pass_on(self, program, line):
+        """Print a line that a program has printed; returns the plan if it is one."""
+        result, plan = RESULT.match(line), PLAN.match(line)
+        if result:
+            bad, name, reason = result.groups()
+            if reason is not None:
+                self.skip(f'{program}: {name}', reason)
+            else:
+                self.ok(not bad, f'{program}: {name}')
+        elif not plan and line != 'TAP version 13':
+            self.note(line.removeprefix('# '))
+        return int(plan.group(1)) if plan else None
 
     def elapsed(self):
         """Seconds since the test began."""

@@ -47,3 +47,33 @@ def wait_moving(read, count=20, timeout=60):
     start = frames(read)
     wait_until(lambda: frames(read) >= start + count, timeout,
                f'{count} more frames')
+
+
+class Sweeps:
+    """Datagrams of every size up to LAST, from a guest to an echo and back, again
+    and again.  Each has the content that belongs to its size, and each is missed:
+    what is lost, changed or doubled on the way is counted when all is over.
+
+    stop() -> {'sizes': number of those sent, 'received': ..., 'lost': ...,
+    'changed': ..., 'duplicate': ...}
+    """
+    LAST = 1400
+    WINDOW = 8
+
+    def __init__(self, guest, place, addr, port=7000):
+        self.guest = guest
+        self.echo = receive(place, f'udp-echo {port}')
+        self.job = guest.spawn('while [ ! -e /tmp/sweeps-over ]; do probe udp-sweep '
+                               f'{addr} {port} 1 {self.LAST} 1 {self.WINDOW}; done')
+
+    def stop(self):
+        self.guest.sh('touch /tmp/sweeps-over')
+        text = self.job.wait(300, check=False)
+        self.echo.stop()
+        sums = {}
+        for line in text.splitlines():
+            words = line.split()
+            if words[:1] == ['sizes']:
+                for name, value in zip(words[::2], words[1::2]):
+                    sums[name] = sums.get(name, 0) + int(value)
+        return sums

@@ -7,7 +7,6 @@ The programs are built into /out; one or some of them can be named, with options
 of their own: 'hostile -n 1000000 -s 7'.
 """
 import argparse
-import re
 import subprocess
 
 from lab import Tap, insmod, rmmod, run, twins
@@ -19,22 +18,6 @@ PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
             'isolation')
 # Fewer frames to and fro, and fewer rings.
 QUICK = {'pingpong': ['12000'], 'hostile': ['-n', '4000']}
-RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
-PLAN = re.compile(r'1\.\.(\d+)$')
-
-
-def _line(tap, program, line):
-    """Pass one line on; returns the plan if it is one."""
-    result, plan = RESULT.match(line), PLAN.match(line)
-    if result:
-        bad, name, reason = result.groups()
-        if reason is not None:
-            tap.skip(f'{program}: {name}', reason)
-        else:
-            tap.ok(not bad, f'{program}: {name}')
-    elif not plan and line != 'TAP version 13':
-        tap.note(line.removeprefix('# '))
-    return int(plan.group(1)) if plan else None
 
 
 def relay(tap, program, *args):
@@ -46,7 +29,7 @@ def relay(tap, program, *args):
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
-            found = _line(tap, program, line.rstrip('\n'))
+            found = tap.pass_on(program, line.rstrip('\n'))
             plan = found if found is not None else plan
     count = tap.count - before
     tap.ok(plan == count and process.returncode in (0, 1),

@@ -6,38 +6,15 @@ import argparse
 import os
 import time
 
+from events import GUEST, PEER, reaches, rebind_driver, up
 from lab import (EmulatorError, Guest, Outside, Tap, cpu_lists,
                  default_device, insmod, meminfo, rmmod, slab, twins, wait_until)
 from traffic import Traffic
 
-PEER, GUEST = '10.9.0.1', '10.9.0.2'
 # What may stay in caches that the kernel fills by use: the dentries and inodes
 # of /proc, stacks of exited threads, slabs not given back yet.
 PAGES_SLACK = 8 << 20
 SLAB_SLACK = 1 << 20
-
-REBIND = '''
-dev=$(basename $(readlink /sys/class/net/eth0/device))
-cd /sys/bus/virtio/drivers/virtio_net
-i=0
-while [ $i -lt %d ]; do
-	echo $dev >unbind && echo $dev >bind || exit 1
-	i=$((i + 1))
-done
-ip addr add %s/24 dev eth0; ip link set eth0 up
-'''
-
-
-def reaches(guest):
-    """The tap may be full of what came while nobody took it: what is lost
-    there is no fault, as long as the way opens."""
-    wait_until(lambda: guest.ping(PEER, count=1), 60, 'the peer to be reached')
-    return True
-
-
-def up(guest):
-    guest.ifup(GUEST + '/24')
-    reaches(guest)
 
 
 def memory():
@@ -57,7 +34,7 @@ def rebinds(tap, net, device, count):
         guest.wait_boot()
         up(guest)
         back = net.peer.spawn(f'ping -q -i 0.005 {GUEST}')
-        guest.sh(REBIND % (count, GUEST), timeout=60 + 10 * count)
+        rebind_driver(guest, count)
         back.stop()
         tap.ok(reaches(guest), f'{count} rebinds of the guest\'s driver')
 

@@ -12,12 +12,13 @@ import subprocess
 from lab import Tap, insmod, rmmod, run, twins
 
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
-            'lifecycle', 'hotswap', 'backpressure', 'preempted', 'giveback',
+            'lifecycle', 'cycles', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'headers',
             'hog', 'flood', 'hostile', 'crossing', 'vanishing', 'namespaces',
             'isolation')
 # Fewer frames to and fro, and fewer rings.
-QUICK = {'pingpong': ['12000'], 'hostile': ['-n', '4000']}
+QUICK = {'pingpong': ['12000'], 'hostile': ['-n', '4000'],
+         'cycles': ['-n', '500', '-k', '100']}
 
 
 def relay(tap, program, *args):

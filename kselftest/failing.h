@@ -20,12 +20,18 @@
 #define FAILING_MANY	1000000000u	/* a fault that never comes */
 #define FAILING_ALL	0u		/* all that is below the call fails */
 
+static const char * const failing_kinds[FAILING_KINDS] = {
+	"failslab", "fail_page_alloc", "fail_usercopy",
+};
+
 /**
  * struct failing - what may be made to fail
  * @nr: calls; the first stands for the whole module
  * @start: return address of each
  * @end: behind it
+ * @leaves: what is called is none of ours, and need not say what it has lost
  * @fired: how often something below it has failed
+ * @at: the one that is to fail
  * @require_start: of each kind of fault, the knob for @start
  * @require_end: and for @end
  * @times: and the one that is counted down with each fault
@@ -34,46 +40,71 @@ static struct {
 	unsigned int	nr;
 	unsigned long	start[FAILING_SITES];
 	unsigned long	end[FAILING_SITES];
+	int		leaves[FAILING_SITES];
 	unsigned long	fired[FAILING_SITES];
+	unsigned int	at;
 	int		require_start[FAILING_KINDS];
 	int		require_end[FAILING_KINDS];
 	int		times[FAILING_KINDS];
-	unsigned int	at;
 } failing;
 
 /* Whose faults they are: @nth counts down to one, @all makes all fail. */
 struct failing_task {
+	int	pid;
 	int	nth;
 	int	all;
 };
 
+/* These files have no positions. */
 static inline void failing_put(int fd, const char *format, unsigned long value)
 {
 	char text[32];
 	int len = snprintf(text, sizeof(text), format, value);
 
-	must(pwrite(fd, text, len, 0) == len);
+	must(write(fd, text, len) == len);
 }
 
-static inline unsigned long failing_get(int fd)
+static inline unsigned long failing_get(const char *path)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[32];
-	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	ssize_t len;
 
+	must(fd >= 0);
+	len = read(fd, text, sizeof(text) - 1);
 	must(len > 0);
+	close(fd);
 	text[len] = '\0';
 	return strtoul(text, NULL, 0);
 }
 
-static inline int failing_knob(const char *kind, const char *name)
+static inline int failing_open_knob(const char *path)
 {
-	char path[128];
-	int fd;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", kind, name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
 	must(fd >= 0);
 	return fd;
+}
+
+static inline const char *failing_path(const char *kind, const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", kind, name);
+	return path;
+}
+
+static inline int failing_knob(const char *kind, const char *name)
+{
+	return failing_open_knob(failing_path(kind, name));
+}
+
+static inline const char *failing_task_path(int pid, const char *name)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return path;
 }
 
 static inline void failing_read_sites(const char *path)
@@ -81,8 +112,8 @@ static inline void failing_read_sites(const char *path)
 	FILE *file = fopen(path, "r");
 
 	must(file);
-	while (fscanf(file, "%lx %lx\n", &failing.start[failing.nr],
-		      &failing.end[failing.nr]) == 2)
+	while (fscanf(file, "%lx %lx %d\n", &failing.start[failing.nr],
+		      &failing.end[failing.nr], &failing.leaves[failing.nr]) == 3)
 		must(++failing.nr < FAILING_SITES);
 	must(failing.nr > 1);
 	fclose(file);
@@ -94,9 +125,6 @@ static inline void failing_read_sites(const char *path)
  */
 static inline bool failing_begin(int argc, char **argv)
 {
-	static const char * const kinds[FAILING_KINDS] = {
-		"failslab", "fail_page_alloc", "fail_usercopy",
-	};
 	unsigned int i;
 
 	if (access("/proc/self/fail-nth", W_OK)) {
@@ -109,9 +137,9 @@ static inline bool failing_begin(int argc, char **argv)
 	}
 	failing_read_sites(argv[2]);
 	for (i = 0; i < FAILING_KINDS; i++) {
-		failing.require_start[i] = failing_knob(kinds[i], "require-start");
-		failing.require_end[i] = failing_knob(kinds[i], "require-end");
-		failing.times[i] = failing_knob(kinds[i], "times");
+		failing.require_start[i] = failing_knob(failing_kinds[i], "require-start");
+		failing.require_end[i] = failing_knob(failing_kinds[i], "require-end");
+		failing.times[i] = failing_knob(failing_kinds[i], "times");
 	}
 	return true;
 }
@@ -133,15 +161,11 @@ static inline void failing_end(char **argv)
 
 static inline struct failing_task failing_open(int pid)
 {
-	struct failing_task task;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
-	task.nth = open(path, O_RDWR | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/%d/make-it-fail", pid);
-	task.all = open(path, O_RDWR | O_CLOEXEC);
-	must(task.nth >= 0 && task.all >= 0);
-	return task;
+	return (struct failing_task) {
+		.pid = pid,
+		.nth = failing_open_knob(failing_task_path(pid, "fail-nth")),
+		.all = failing_open_knob(failing_task_path(pid, "make-it-fail")),
+	};
 }
 
 static inline void failing_close(struct failing_task *task)
@@ -174,7 +198,7 @@ static inline void failing_arm(struct failing_task *task, unsigned int n)
 /* Nothing fails any more.  Returns how many of those that could fail were come by. */
 static inline unsigned int failing_disarm(struct failing_task *task, unsigned int n)
 {
-	unsigned int left = failing_get(task->nth);
+	unsigned int left = failing_get(failing_task_path(task->pid, "fail-nth"));
 
 	failing_put(task->nth, "%lu", 0);
 	failing_put(task->all, "%lu", 0);
@@ -188,7 +212,7 @@ static inline unsigned int failing_count(void)
 	unsigned int i;
 
 	for (i = 0; i < FAILING_KINDS; i++) {
-		left = failing_get(failing.times[i]);
+		left = failing_get(failing_path(failing_kinds[i], "times"));
 		n += FAILING_MANY - left;
 		if (left != FAILING_MANY)
 			failing_put(failing.times[i], "%lu", FAILING_MANY);

@@ -8,6 +8,8 @@
 #include "kselftest/vmm_calls.h"
 #include "kselftest/failing.h"
 
+#include <time.h>
+
 #define MOST	200	/* faults of one call below one site */
 
 static struct failing_task me;
@@ -131,25 +133,33 @@ static bool live(unsigned int at, unsigned int n, unsigned int *fired)
 	return vmm_no_twin_left() && good;
 }
 
-/* All of a life without a fault: how many there could be in each call. */
-static bool count_hits(unsigned int site)
+/*
+ * All of a life without a fault: how many there could be in each call, the least of
+ * several lives.  An allocator may have to allocate, too, but not always.
+ */
+static bool count_hits(unsigned int site, unsigned int lives)
 {
+	unsigned int i, n, life;
 	bool good = true;
-	unsigned int i;
+	int err;
 
 	failing_at(site);
-	fresh_rings();
-	for (i = 0; i < NR_OPS; i++) {
-		int err;
-
-		failing_arm(&me, FAILING_MANY);
-		err = ops[i].run(ops[i].q);
-		hits[site][i] = failing_disarm(&me, FAILING_MANY);
-		if (err)
-			good = in_trouble(i, err, "without a fault");
+	for (life = 0; life < lives; life++) {
+		fresh_rings();
+		for (i = 0; i < NR_OPS; i++) {
+			failing_arm(&me, FAILING_MANY);
+			err = ops[i].run(ops[i].q);
+			n = failing_disarm(&me, FAILING_MANY);
+			if (!life || n < hits[site][i])
+				hits[site][i] = n;
+			if (err)
+				good = in_trouble(i, err, "without a fault");
+		}
+		good = vmm_no_twin_left() && good;
 	}
 	must(!failing_count());
-	return vmm_no_twin_left() && good;
+	alarm(REPORT_LIMIT);
+	return good;
 }
 
 static bool fail_in(unsigned int i)
@@ -180,7 +190,7 @@ static bool all_known(void)
 	for (i = 0; i < NR_OPS; i++) {
 		for (site = 1, sum = 0; site < failing.nr; site++)
 			sum += hits[site][i];
-		if (sum != hits[0][i])
+		if (sum < hits[0][i])
 			good = because("%s: %u of %u", ops[i].name, sum, hits[0][i]);
 		all += hits[0][i];
 	}
@@ -190,13 +200,14 @@ static bool all_known(void)
 
 static void all_ops(void)
 {
-	unsigned long faults = 0;
+	unsigned long faults = 0, began = time(NULL);
 	unsigned int site, i;
 	bool good = true;
 
 	for (site = 0; site < failing.nr; site++)
-		good = count_hits(site) && good;
+		good = count_hits(site, site ? 2 : 5) && good;
 	claim(good, "a VMM's life passes while faults are only counted");
+	note("took %lu s", time(NULL) - began);
 	claim(all_known(), "each fault is below one of the calls that are known");
 	for (i = 0; i < NR_OPS; i++) {
 		if (!hits[0][i])
@@ -207,7 +218,7 @@ static void all_ops(void)
 		     seen[i].faults, seen[i].failed, seen[i].absorbed);
 		faults += seen[i].faults;
 	}
-	note("faults %lu", faults);
+	note("faults %lu, took %lu s", faults, time(NULL) - began);
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@ Tells which could be made to fail how often, and that it was all of them.
 Needs a kernel with fault injection, as the lab's 'kasan' has it.
 """
 import argparse
+import contextlib
 import os
 
 from lab import Tap, insmod, rmmod, run
@@ -35,19 +36,45 @@ def put(kind, knobs):
 
 
 def aim():
+    # What is below a call of the module's, but is a checker's own.
+    checker = text_of('fill_pool', 'kmem_alloc_batch', 'debug_objects_fill_pool',
+                      '__debug_object_init', 'debug_object_activate')
     for kind in KINDS:
+        put(kind, {'reject-start': checker[0], 'reject-end': checker[1]})
         put(kind, {**SPARED.get(kind, {}), **AIMED})
 
 
 def rest():
     for kind in KINDS:
         put(kind, {'probability': 0, 'task-filter': 'N', 'require-start': 0,
-                   'require-end': 2 ** 64 - 1})
+                   'require-end': 2 ** 64 - 1, 'reject-start': 0, 'reject-end': 0})
+
+
+@contextlib.contextmanager
+def cgroup():
+    """Where this process is in a cgroup that its worker is moved to: of a hierarchy
+    of the old kind, the new one is left out by what the module calls."""
+    top = '/tmp/failing-cgroup'
+    os.mkdir(top)
+    run(f'mount -t cgroup -o none,name=failing failing {top}')
+    os.mkdir(f'{top}/vmm')
+    try:
+        with open(f'{top}/vmm/cgroup.procs', 'w') as file:
+            file.write('0')
+        yield
+    finally:
+        with open(f'{top}/cgroup.procs', 'w') as file:
+            file.write('0')
+        os.rmdir(f'{top}/vmm')
+        run(f'umount {top}')
+        os.rmdir(top)
 
 
 def write_list(ranges):
+    """Ranges of return addresses, and does the call leave for a backend?"""
     with open(LIST, 'w') as file:
-        file.writelines(f'{start:x} {end:x}\n' for start, end in ranges)
+        file.writelines(f'{start:x} {end:x} {leaves:d}\n'
+                        for start, end, leaves in ranges)
     if os.path.exists(LIST + '.fired'):
         os.remove(LIST + '.fired')
 
@@ -63,23 +90,24 @@ def fired():
     return found
 
 
-def initcalls():
-    """The kernel's function that calls a module's init: its range."""
+def text_of(*names):
+    """Where the kernel's functions of these names begin and end, those that there
+    are; they lie side by side."""
     with open('/proc/kallsyms') as file:
-        addresses = [(int(line.split()[0], 16), line.split()[2]) for line in file
-                     if line.split()[1] in 'tT']
-    addresses.sort()
-    at = next(i for i, (_, name) in enumerate(addresses)
-              if name == 'do_one_initcall')
-    start = addresses[at][0]
-    return start, next(address for address, _ in addresses[at:] if address > start)
+        words = [line.split() for line in file]
+    symbols = sorted((int(word[0], 16), word[2]) for word in words
+                     if word[1] in 'tT')
+    found = [address for address, name in symbols if name in names]
+    if not found:
+        return 0, 0
+    return found[0], next(at for at, _ in symbols if at > found[-1])
 
 
 def load(tap):
     """Returns how many faults there were."""
-    where = initcalls()
+    where = text_of('do_one_initcall')
     rmmod()
-    write_list([where, where])
+    write_list([(*where, False)] * 2)
     relay(tap, 'failload', DEVICE, LIST, OBJECT)
     return fired().get(where[0], 0)
 
@@ -109,9 +137,11 @@ def main(tap, options):
     insmod()
     whole = sites.locate(can)
     aimed = [site for site in can if site.start and not site.loading]
-    write_list([whole] + [(site.start, site.start + 1) for site in aimed])
-    for program in options.programs:
-        relay(tap, program, DEVICE, LIST)
+    write_list([(*whole, False)] + [(site.start, site.start + 1, site.leaves)
+                                    for site in aimed])
+    with cgroup():
+        for program in options.programs:
+            relay(tap, program, DEVICE, LIST)
     rest()
     counts = fired()
     for site in can:

@@ -9,7 +9,7 @@ PLACE = re.compile(r'((?:kvm-twin|virtio-fastpath|nic-shim)/[\w.-]+:\d+)')
 
 # What allocates, or has user memory copied, and can be made to fail.
 CAN_FAIL = re.compile(r'''
-    _*k[vmz]*alloc\w*|pcpu_alloc\w*|v?memdup\w*|_copy_(from|to)_(user|iter)\w*|
+    _*k[vmz]*alloc\w*|(pcpu_alloc|__alloc_percpu)\w*|v?memdup\w*|_copy_(from|to)_(user|iter)\w*|
     vhost_iotlb_(alloc|add_range)|anon_inode_getfile|kthread_create\w*|
     cgroup_attach_task_all|debugfs_create\w*|single_open|_*page_frag_alloc\w*|
     misc_register''', re.VERBOSE)
@@ -61,6 +61,10 @@ class Site:
     @property
     def loading(self):
         return self.function in LOADING
+
+    @property
+    def leaves(self):
+        return self.callee in ('sendmsg', 'recvmsg')
 
 
 def _run(*argv, text=None):

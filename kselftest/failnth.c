@@ -181,20 +181,59 @@ static bool fail_in(unsigned int i)
 	return good;
 }
 
+/* Below known calls whose return address is in the last range that was aimed at. */
+static unsigned int known_in(unsigned int i, unsigned long start, unsigned long end)
+{
+	unsigned int site, sum = 0;
+
+	for (site = 1; site < failing.nr; site++)
+		if (failing.start[site] >= start && failing.start[site] < end)
+			sum += hits[site][i];
+	return sum;
+}
+
+/* Look for a call that is not known, by halves of the module. */
+static void find_unknown(unsigned int i)
+{
+	unsigned long start = failing.start[0], end = failing.end[0];
+	unsigned long whole_start = start, whole_end = end, half;
+
+	while (end - start > 1) {
+		half = start + (end - start) / 2;
+		failing.start[0] = start;
+		failing.end[0] = half;
+		count_hits(0, 3);
+		if (hits[0][i] > known_in(i, start, half))
+			end = half;
+		else
+			start = half;
+	}
+	note("%s: something may fail that returns to .text+0x%lx", ops[i].name,
+	     start - whole_start);
+	failing.start[0] = whole_start;
+	failing.end[0] = whole_end;
+}
+
 /* Nothing fails that is below none of the calls that we know. */
 static bool all_known(void)
 {
-	unsigned int site, i, sum, all = 0;
+	unsigned int i, sum, all = 0;
+	bool unknown[NR_OPS] = { };
 	bool good = true;
 
 	for (i = 0; i < NR_OPS; i++) {
-		for (site = 1, sum = 0; site < failing.nr; site++)
-			sum += hits[site][i];
-		if (sum < hits[0][i])
+		sum = known_in(i, failing.start[0] + 1, failing.end[0]);
+		if (sum < hits[0][i]) {
 			good = because("%s: %u of %u", ops[i].name, sum, hits[0][i]);
+			unknown[i] = true;
+		}
 		all += hits[0][i];
 	}
 	note("%u faults are possible in a life without one", all);
+	for (i = 0; i < NR_OPS; i++)
+		if (unknown[i])
+			find_unknown(i);
+	count_hits(0, 1);
 	return (all || because("none is possible")) && good;
 }
 

@@ -80,6 +80,7 @@ static void add_small(void)
 static void add_to_new_port(void)
 {
 	must(!vmm_restart_queue(&vmm, TX, wire.tap, 0));
+	wait_idle(TX);
 	add_small();
 }
 

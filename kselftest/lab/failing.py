@@ -51,23 +51,28 @@ def rest():
 
 
 @contextlib.contextmanager
-def cgroup():
-    """Where this process is in a cgroup that its worker is moved to: of a hierarchy
-    of the old kind, the new one is left out by what the module calls."""
-    top = '/tmp/failing-cgroup'
-    os.mkdir(top)
-    run(f'mount -t cgroup -o none,name=failing failing {top}')
-    os.mkdir(f'{top}/vmm')
+def cgroups():
+    """Where this process is in a cgroup of each kind.  The worker is moved to that of
+    the old kind alone, so that nobody is where it then is."""
+    old, new = '/tmp/failing-cgroup', '/sys/fs/cgroup'
+    os.mkdir(old)
+    run(f'mount -t cgroup -o none,name=failing failing {old}')
+    for top in old, new:
+        os.mkdir(f'{top}/failing')
+        join(f'{top}/failing')
     try:
-        with open(f'{top}/vmm/cgroup.procs', 'w') as file:
-            file.write('0')
         yield
     finally:
-        with open(f'{top}/cgroup.procs', 'w') as file:
-            file.write('0')
-        os.rmdir(f'{top}/vmm')
-        run(f'umount {top}')
-        os.rmdir(top)
+        for top in old, new:
+            join(top)
+            os.rmdir(f'{top}/failing')
+        run(f'umount {old}')
+        os.rmdir(old)
+
+
+def join(path):
+    with open(f'{path}/cgroup.procs', 'w') as file:
+        file.write('0')
 
 
 def write_list(ranges):
@@ -135,11 +140,11 @@ def main(tap, options):
     aim()
     loading = load(tap)
     insmod()
-    whole = sites.locate(can)
+    whole = sites.locate(OBJECT, can)
     aimed = [site for site in can if site.start and not site.loading]
     write_list([(*whole, False)] + [(site.start, site.start + 1, site.leaves)
                                     for site in aimed])
-    with cgroup():
+    with cgroups():
         for program in options.programs:
             relay(tap, program, DEVICE, LIST)
     rest()

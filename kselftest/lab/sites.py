@@ -163,8 +163,8 @@ def find(path, top):
     return can, words, unknown
 
 
-def locate(sites):
-    """Set where they are in memory; returns the module's own range there."""
+def locate(path, sites):
+    """Set where they are in memory; returns where the module's text is there."""
     bases = {}
     for site in sites:
         if site.section in ('.init.text', '.exit.text'):
@@ -173,8 +173,7 @@ def locate(sites):
             with open(f'{MODULE}/sections/{site.section}') as file:
                 bases[site.section] = int(file.read(), 0)
         site.start = bases[site.section] + site.offset
-    with open('/proc/modules') as file:
-        size = next(int(line.split()[1]) for line in file
-                    if line.startswith('kvm_twin '))
-    base = min(bases.values())
-    return base, base + size
+    sizes = {words[1]: int(words[2], 16) for words in
+             map(str.split, _run('objdump', '-h', path).splitlines()) if len(words) > 6}
+    return min(bases.values()), max(base + sizes[section]
+                                    for section, base in bases.items())

@@ -174,6 +174,7 @@ def locate(path, sites):
                 bases[site.section] = int(file.read(), 0)
         site.start = bases[site.section] + site.offset
     sizes = {words[1]: int(words[2], 16) for words in
-             map(str.split, _run('objdump', '-h', path).splitlines()) if len(words) > 6}
+             map(str.split, _run('objdump', '-h', path).splitlines())
+             if words and words[0].isdigit()}
     return min(bases.values()), max(base + sizes[section]
                                     for section, base in bases.items())

@@ -278,9 +278,15 @@ static int tap_recv(struct nshim_port *port, struct iov_iter *to)
 		.msg_control	= tap->rx[tap->rx_head++],
 		.msg_iter	= *to,
 	};
+	size_t len = iov_iter_count(to);
+	int ret;
 
-	return tap->sock->ops->recvmsg(tap->sock, &msg, iov_iter_count(to),
-				       MSG_DONTWAIT | MSG_TRUNC);
+	ret = tap->sock->ops->recvmsg(tap->sock, &msg, len,
+				      MSG_DONTWAIT | MSG_TRUNC);
+	/* A tap does not tell of what it could not write, but it stops there. */
+	if (unlikely(ret > 0 && ret == len && iov_iter_count(&msg.msg_iter)))
+		return -EFAULT;
+	return ret;
 }
 
 /* Attach and detach */

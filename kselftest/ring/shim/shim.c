@@ -26,7 +26,7 @@ struct touched {
 	size_t	len;
 };
 
-struct shim shim = { .flip_at = SHIM_NEVER };
+struct shim shim = { .flip_at = SHIM_NEVER, .fail_at = SHIM_NEVER };
 
 static struct area areas[MAX_AREAS];
 static unsigned int nr_areas;
@@ -101,6 +101,8 @@ void shim_forget(void)
 	shim.most = 0;
 	shim.faults = 0;
 	shim.flipped = NULL;
+	shim.accesses = 0;
+	shim.failed = NULL;
 }
 
 static void count_read(struct area *a, const u8 *from, size_t len)
@@ -138,6 +140,15 @@ bool access_ok(const void __user *addr, unsigned long size)
 	return size <= limit && (unsigned long)addr <= limit - size;
 }
 
+/* Is it the turn of this access to fail? */
+static bool must_fail(const void *who)
+{
+	if (shim.accesses++ != shim.fail_at)
+		return false;
+	shim.failed = who;
+	return true;
+}
+
 unsigned long copy_from_user(void *to, const void __user *from,
 			     unsigned long n)
 {
@@ -145,7 +156,7 @@ unsigned long copy_from_user(void *to, const void __user *from,
 
 	if (shim.on_event)
 		shim.on_event(SHIM_READ, from);
-	if (!a) {
+	if (must_fail(__builtin_return_address(0)) || !a) {
 		shim.faults++;
 		memset(to, 0, n);
 		return n;
@@ -164,7 +175,7 @@ unsigned long copy_to_user(void __user *to, const void *from, unsigned long n)
 {
 	if (shim.on_event)
 		shim.on_event(SHIM_WRITE, to);
-	if (!find_area(to, n)) {
+	if (must_fail(__builtin_return_address(0)) || !find_area(to, n)) {
 		shim.faults++;
 		return n;
 	}

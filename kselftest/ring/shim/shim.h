@@ -29,6 +29,9 @@ enum shim_event {
  * @flip_bit:	the bit that is changed; beyond the value's last one: all bits
  * @flipped:	out: where the altered value was read, NULL if there was none
  * @flipped_len: out: its bytes
+ * @accesses:	reads and writes since shim_forget(), whatever came of them
+ * @fail_at:	number of the access (from 0) that fails, or SHIM_NEVER
+ * @failed:	out: who made it, NULL if there was none
  * @on_event:	told of each access and barrier before it happens, or NULL
  * @on_store:	takes a write over, if it likes (returns true), or NULL
  */
@@ -41,6 +44,9 @@ struct shim {
 	unsigned int	flip_bit;
 	const void	*flipped;
 	size_t		flipped_len;
+	unsigned long	accesses;
+	unsigned long	fail_at;
+	const void	*failed;
 	void		(*on_event)(enum shim_event event, const void *addr);
 	bool		(*on_store)(void *to, const void *from, size_t len);
 };

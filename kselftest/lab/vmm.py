@@ -11,8 +11,8 @@ import subprocess
 
 from lab import Tap, insmod, rmmod, run, twins
 
-PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults',
-            'lifecycle', 'cycles', 'hotswap', 'backpressure', 'preempted', 'giveback',
+PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults', 'lifecycle',
+            'cycles', 'logging', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'headers',
             'hog', 'flood', 'hostile', 'crossing', 'vanishing', 'namespaces',
             'isolation')

@@ -118,7 +118,7 @@ static unsigned int compare_all(void)
 	do {
 		compare(sequence);
 		count++;
-		if (!(count % 1000))
+		if (!(count % 100))
 			alarm(REPORT_LIMIT);
 		for (i = 0; i < length && ++sequence[i] == NR_CALLS; i++)
 			sequence[i] = 0;

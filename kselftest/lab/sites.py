@@ -15,11 +15,12 @@ CAN_FAIL = re.compile(r'''
     misc_register''', re.VERBOSE)
 # Single words of user memory: not by fault injection, which knows nothing of them.
 WORD = re.compile(r'__(get|put)_user_\w+')
-# What does neither, or does it for tracing, which goes on without.
+# What does neither, or does it for tracing, which goes on without.  To pin a page of the
+# dirty log fails where there is none, which kselftest/logging.c sees to.
 CANNOT = re.compile(r'''
     _*mutex_\w+|_raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
     kthread_(queue_work|destroy_worker|use_mm|unuse_mm|flush_work)|wake_up_process|
-    vhost_iotlb_(free|itree_first)|_*fput\w*|fget|_*task_work_add|
+    vhost_iotlb_(free|itree_\w+)|(un)?pin_user_pages\w*|_*fput\w*|fget|_*task_work_add|
     seq_(printf|read|lseek|puts|write)|single_release|trace_\w+|__trace\w+|perf_\w+|
     bpf_\w+|__SC[TK]_\w+|tracepoint_\w+|_*srcu_\w+|kv?free|kfree_\w+|free_percpu|
     (add|remove)_wait_queue|match_string|iov_iter_\w+|eventfd_\w+|

@@ -68,6 +68,15 @@ static int set_mem(int q)
 	return vmm_set_mem(&vmm);
 }
 
+/* To where it is not looked at, as nothing is logged. */
+static int set_log_base(int q)
+{
+	uint64_t base = 0;
+
+	(void)q;
+	return vmm_ioctl(vmm.dev, VHOST_SET_LOG_BASE, &base);
+}
+
 static int set_num(int q)
 {
 	return vmm_set_state(&vmm, VHOST_SET_VRING_NUM, q, NUM);
@@ -252,6 +261,7 @@ static const struct op {
 	{ "SET_BACKEND_FEATURES", set_backend_features, RX, 0 },
 	{ "SET_FEATURES", set_features, RX, 0 },
 	{ "SET_MEM_TABLE", set_mem, RX, 0 },
+	{ "SET_LOG_BASE", set_log_base, RX, 0 },
 	{ "SET_VRING_NUM, RX", set_num, RX, 0 },
 	{ "SET_VRING_NUM, TX", set_num, TX, 0 },
 	{ "SET_VRING_BASE, RX", set_base, RX, 0 },

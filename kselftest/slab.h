@@ -23,6 +23,48 @@ static inline bool slab_can_tell(void)
 	       access("/proc/sys/vm/stat_refresh", F_OK) == 0;
 }
 
+/* Which caches hold how much: what has grown can be told afterwards. */
+struct slab_caches {
+	unsigned int	n;
+	struct {
+		char	name[64];
+		long	kib;
+	} of[SLAB_CACHES];
+};
+
+static inline void slab_look(struct slab_caches *caches)
+{
+	FILE *file = fopen("/proc/slabinfo", "r");
+	unsigned long pages, slabs;
+	char line[512];
+
+	must(file);
+	caches->n = 0;
+	while (caches->n < SLAB_CACHES && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %*u %*u %*u %*u %lu : %*s %*u %*u %*u : %*s %*u %lu",
+			   caches->of[caches->n].name, &pages, &slabs) != 3)
+			continue;
+		caches->of[caches->n++].kib = pages * slabs * 4;
+	}
+	fclose(file);
+}
+
+/*
+ * The ranges that threads had their stacks in are given back by the ten thousand, when
+ * there are enough of them: no measure of what stays.
+ */
+static inline long slab_of_stacks(void)
+{
+	static struct slab_caches caches;
+	unsigned int i;
+
+	slab_look(&caches);
+	for (i = 0; i < caches.n; i++)
+		if (!strcmp(caches.of[i].name, "vmap_area"))
+			return caches.of[i].kib;
+	return 0;
+}
+
 /* Empty slabs are given back, and the counters of all CPUs are summed up. */
 static inline long long slab_kib(void)
 {
@@ -35,7 +77,7 @@ static inline long long slab_kib(void)
 		wire_write(caches.gl_pathv[i], "1");
 	globfree(&caches);
 	wire_write("/proc/sys/vm/stat_refresh", "1");
-	return proc_sum("/proc/meminfo", "SUnreclaim", 0);
+	return proc_sum("/proc/meminfo", "SUnreclaim", 0) - slab_of_stacks();
 }
 
 /* What is on its way to be freed is freed: one look is as the last. */
@@ -67,32 +109,6 @@ static inline long long slab_growth(long long before, long long most)
 		grown = slab_kib() - before;
 	}
 	return grown;
-}
-
-/* Which caches hold how much: what has grown can be told afterwards. */
-struct slab_caches {
-	unsigned int	n;
-	struct {
-		char	name[64];
-		long	kib;
-	} of[SLAB_CACHES];
-};
-
-static inline void slab_look(struct slab_caches *caches)
-{
-	FILE *file = fopen("/proc/slabinfo", "r");
-	unsigned long pages, slabs;
-	char line[512];
-
-	must(file);
-	caches->n = 0;
-	while (caches->n < SLAB_CACHES && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %*u %*u %*u %*u %lu : %*s %*u %*u %*u : %*s %*u %lu",
-			   caches->of[caches->n].name, &pages, &slabs) != 3)
-			continue;
-		caches->of[caches->n++].kib = pages * slabs * 4;
-	}
-	fclose(file);
 }
 
 static inline void slab_tell(const struct slab_caches *before)

@@ -75,7 +75,6 @@ int ktwin_publish(struct ktwin_vq *vq)
 {
 	int ret = vfp_ring_publish(&vq->ring);
 
-	ktwin_log_tell(vq);
 	if (ret <= 0)
 		return ret;
 	ktwin_inc(vq, BATCHES);

@@ -43,6 +43,7 @@ static bool pump(struct ktwin_vq *vq, bool inline_)
 
 	lockdep_assert_held(&vq->lock);
 	more = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx(vq) : ktwin_pump_rx(vq);
+	ktwin_log_tell(vq);
 	/* Another CPU's clock may be behind. */
 	ns = max_t(s64, local_clock() - start, 0);
 	ktwin_add(vq, PUMP_NS, ns);

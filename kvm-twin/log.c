@@ -35,11 +35,12 @@ static bool log_ok(const struct ktwin_vq *vq, struct vhost_iotlb *mem, u64 base,
  * ktwin_log_ok() - can what a queue is to log be logged?
  * @vq: the queue
  *
- * Context: process; twin->lock held, or vq->lock.
+ * Context: process; twin->lock held.
  * Return: whether its log's addresses can be addresses of a process.
  */
 bool ktwin_log_ok(const struct ktwin_vq *vq)
 {
+	lockdep_assert_held(&vq->twin->lock);
 	return log_ok(vq, vq->twin->mem, vq->ring.log, vq->ring.log_data);
 }
 
@@ -71,7 +72,8 @@ bool ktwin_log_mem_ok(const struct ktwin *twin, struct vhost_iotlb *mem, bool lo
  * @twin: the twin
  * @argp: the address of the log, an u64
  *
- * Legal while queues run; one whose log cannot be there keeps the one it has.
+ * Legal while queues run; one whose log cannot be there keeps the one it has, and
+ * others have the new one, as with vhost.
  *
  * Context: process, the owner's; twin->lock held.
  * Return: 0 or -EFAULT.

@@ -140,9 +140,9 @@ void ktwin_vq_lock(struct ktwin_vq *vq)
  * pumped once in any case.
  *
  * Context: process, the owner's; twin->lock held.
- * Return: 0, -EFAULT if the ring can't be accessed, -EINVAL if its size is not
- * one of its format, -ENOTSOCK if @fd is no
- * backend, or another error; then the queue goes on as it was.
+ * Return: 0, -EFAULT if the ring, or the log that it needs, can't be accessed,
+ * -EINVAL if its size is not one of its format, -ENOTSOCK if @fd is no backend, or
+ * another error; then the queue goes on as it was.
  */
 int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 {

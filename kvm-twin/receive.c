@@ -28,7 +28,8 @@ struct room {
 
 static unsigned int max_heads(const struct ktwin_vq *vq)
 {
-	return vq->twin->features & BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) ?
+	/* Logging may be turned on and off meanwhile. */
+	return READ_ONCE(vq->twin->features) & BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) ?
 		VFP_MAX_SEGS : 1;
 }
 
@@ -164,7 +165,7 @@ static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 	if (unlikely(vq->ring.log_data &&
 		     vfp_log_buffers(&vq->ring, vq->iov, need))) {
 		vfp_ring_rewind(&vq->ring, room.mark);
-		ktwin_drop(vq, -EFAULT);
+		ktwin_drop(vq, ret < 0 ? ret : -EFAULT);
 		return KTWIN_BROKEN;
 	}
 	if (unlikely(ret)) {

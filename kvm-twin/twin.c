@@ -257,7 +257,7 @@ static void log_all(struct ktwin *twin, u64 features)
 		twin->vqs[i].ring.log_data = features & BIT_ULL(VHOST_F_LOG_ALL);
 		mutex_unlock(&twin->vqs[i].lock);
 	}
-	twin->features = features;
+	WRITE_ONCE(twin->features, features);
 }
 
 /**

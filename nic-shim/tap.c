@@ -283,7 +283,7 @@ static int tap_recv(struct nshim_port *port, struct iov_iter *to)
 
 	ret = tap->sock->ops->recvmsg(tap->sock, &msg, len,
 				      MSG_DONTWAIT | MSG_TRUNC);
-	/* A tap does not tell of what it could not write, but it stops there. */
+	/* A tap does not tell of what it could not write; the iterator does. */
 	if (unlikely(ret > 0 && ret == len && iov_iter_count(&msg.msg_iter)))
 		return -EFAULT;
 	return ret;

@@ -14,6 +14,7 @@
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <asm/barrier.h>
 
@@ -28,8 +29,8 @@
  * @addr: guest-physical address of what is to be logged
  * @len: bytes of that, at least 1
  *
- * As vfp_split_access_ok() this is for an early error, and no wider than vhost's:
- * each access is checked again when it is made.
+ * As vfp_split_access_ok() this is for an early error, and as wide as vhost's, which may
+ * be a byte short: each access is checked again when it is made.
  *
  * Context: process.
  * Return: whether it can.
@@ -117,6 +118,7 @@ int vfp_log_buffers(struct vfp_ring *ring, const struct iovec *iov, size_t len)
 	size_t part;
 
 	for (; len; len -= part, iov++) {
+		cond_resched();
 		part = min_t(size_t, len, iov->iov_len);
 		if (part && log_user(ring, iov->iov_base, part))
 			return -EIO;
@@ -151,7 +153,8 @@ int vfp_log_device_area(struct vfp_ring *ring, const void __user *at, size_t len
  * @at: what was written
  * @len: bytes
  *
- * Where these are in the guest's memory the regions tell.
+ * Where these are in the guest's memory the regions tell.  A ring need not lie there; one
+ * that does not is nothing that the guest's memory has, and nothing is logged.
  *
  * Context: process, current->mm is the owner's; may fault.
  * Return: 0, or -EIO with the ring's fault set.

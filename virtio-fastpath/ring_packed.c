@@ -312,26 +312,24 @@ static int push_last(struct vfp_ring *ring, const struct vfp_used *used,
 	if (unlikely(put_user(used_word(ring, ring->next_used, &used[n - 1]),
 			      to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	if (vfp_wrote_descs(ring, to, sizeof(*to)))
-		return -EIO;
+	vfp_wrote_descs(ring, to, sizeof(*to));
 	for (i = 0; i < n; i++)
 		ring->next_used = ahead(ring, ring->next_used, used[i].slots);
 	return 0;
 }
 
 /* The words of so many chains' descriptors, one by one. */
-static noinline int log_used(struct vfp_ring *ring, const struct vfp_used *used,
-			     unsigned int n)
+static noinline void log_used(struct vfp_ring *ring, const struct vfp_used *used,
+			      unsigned int n)
 {
 	u16 pos = ring->next_used;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
 		if (vfp_log_descs(ring, &desc_at(ring, pos)->len, sizeof(__le64)))
-			return -EIO;
+			return;
 		pos = ahead(ring, pos, used[i].slots);
 	}
-	return 0;
 }
 
 /**
@@ -364,13 +362,15 @@ int vfp_packed_push(struct vfp_ring *ring, const struct vfp_used *used,
 		pos = ahead(ring, pos, used[i].slots);
 	}
 	user_write_access_end();
-	if (unlikely(ring->log_ring && log_used(ring, used, n)))
-		return -EIO;
+	if (unlikely(ring->log_ring))
+		log_used(ring, used, n);
 	ring->next_used = pos;
 	return 0;
 
 fault:
 	user_write_access_end();
+	if (unlikely(ring->log_ring))
+		log_used(ring, used, i);
 	return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 }
 
@@ -390,9 +390,8 @@ int vfp_packed_publish(struct vfp_ring *ring)
 	if (unlikely(put_user(cpu_to_le16(ring->first_flags),
 			      &desc_at(ring, ring->used_idx)->flags)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	if (vfp_wrote_descs(ring, &desc_at(ring, ring->used_idx)->flags,
-			    sizeof(ring->first_flags)))
-		return -EIO;
+	vfp_wrote_descs(ring, &desc_at(ring, ring->used_idx)->flags,
+			sizeof(ring->first_flags));
 	ring->used_idx = ring->next_used;
 	return 1;
 }

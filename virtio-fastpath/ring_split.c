@@ -24,12 +24,17 @@ static int read16(struct vfp_ring *ring, const __virtio16 __user *from, u16 *to)
 	return 0;
 }
 
-/* To the used ring, whose event index is a part of it. */
-static int write16(struct vfp_ring *ring, __virtio16 __user *to, u16 v)
+static int put16(struct vfp_ring *ring, __virtio16 __user *to, u16 v)
 {
 	if (unlikely(put_user(cpu_to_le16(v), (__le16 __user *)to)))
 		return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
-	return vfp_wrote_device_area(ring, to, sizeof(*to));
+	return 0;
+}
+
+/* To the used ring, whose event index is a part of it. */
+static int write16(struct vfp_ring *ring, __virtio16 __user *to, u16 v)
+{
+	return put16(ring, to, v) ?: vfp_wrote_device_area(ring, to, sizeof(*to));
 }
 
 static __virtio16 __user *avail_event(const struct vfp_ring *ring)
@@ -258,16 +263,15 @@ static __always_inline __le64 __user *used_at(const struct vfp_ring *ring,
 }
 
 /* So many entries, which may go on at the ring's beginning. */
-static noinline int log_used(struct vfp_ring *ring, u16 at, unsigned int n)
+static noinline void log_used(struct vfp_ring *ring, u16 at, unsigned int n)
 {
 	unsigned int until_end = ring->num - (at & (ring->num - 1));
 	unsigned int part = min_t(unsigned int, n, until_end);
-	int err;
 
-	err = vfp_log_device_area(ring, used_at(ring, at), part * sizeof(__le64));
-	if (err || part == n)
-		return err;
-	return vfp_log_device_area(ring, used_at(ring, 0), (n - part) * sizeof(__le64));
+	if (vfp_log_device_area(ring, used_at(ring, at), part * sizeof(__le64)))
+		return;
+	if (part < n)
+		vfp_log_device_area(ring, used_at(ring, 0), (n - part) * sizeof(__le64));
 }
 
 /**
@@ -301,13 +305,15 @@ int vfp_split_push(struct vfp_ring *ring, const struct vfp_used *used,
 		unsafe_put_user(used_word(&used[i]), used_at(ring, at), fault);
 	user_write_access_end();
 done:
-	if (unlikely(ring->log_ring && log_used(ring, ring->next_used, n - first)))
-		return -EIO;
+	if (unlikely(ring->log_ring))
+		log_used(ring, ring->next_used, n - first);
 	ring->next_used += n;
 	return 0;
 
 fault:
 	user_write_access_end();
+	if (unlikely(ring->log_ring && i > first))
+		log_used(ring, ring->next_used, i - first);
 	return vfp_fault(ring, VFP_FAULT_RING_ACCESS);
 }
 
@@ -324,9 +330,10 @@ int vfp_split_publish(struct vfp_ring *ring)
 	if (ring->next_used == ring->used_idx)
 		return 0;
 	smp_wmb();	/* the entries before the index that covers them */
-	if (unlikely(write16(ring, &ring->used->idx, ring->next_used)))
+	if (unlikely(put16(ring, &ring->used->idx, ring->next_used)))
 		return -EIO;
 	ring->used_idx = ring->next_used;
+	vfp_wrote_device_area(ring, &ring->used->idx, sizeof(ring->used->idx));
 	return 1;
 }
 

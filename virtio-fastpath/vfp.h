@@ -76,7 +76,8 @@
  * @VFP_FAULT_LOG:	the dirty log can't be written to
  * @VFP_NR_FAULTS:	how many there are
  *
- * A fault is final for the ring until it is started anew.
+ * A fault is final for the ring until it is started anew.  That of a log is found after
+ * the write: to push or to publish succeeds then, with the fault set.
  */
 enum vfp_fault {
 	VFP_FAULT_NONE,

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/types.h>
 
+#include "kselftest/proc.h"
 #include "kselftest/report.h"
 
 /* 0 is the calling thread. */
@@ -24,18 +25,10 @@ static inline void cpus_stay_on(pid_t tid, int cpu)
 /* Is that a thread of the kernel's that works for this process? */
 static inline bool cpus_is_worker(const char *pid)
 {
-	char path[300], expected[32], comm[32] = "";
-	FILE *file;
+	char expected[32];
 
-	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
 	snprintf(expected, sizeof(expected), "ktwin-%d\n", getpid());
-	file = fopen(path, "r");
-	if (!file)
-		return false;
-	if (!fgets(comm, sizeof(comm), file))
-		comm[0] = '\0';
-	fclose(file);
-	return !strcmp(comm, expected);
+	return proc_name_begins(pid, expected);
 }
 
 /* All of them; returns how many there are. */

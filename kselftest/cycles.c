@@ -354,19 +354,7 @@ static bool is_number(const char *name)
 
 static bool is_worker(const char *pid)
 {
-	char path[300], comm[32] = "";
-	FILE *file;
-
-	if (!is_number(pid))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	file = fopen(path, "r");
-	if (!file)
-		return false;
-	if (!fgets(comm, sizeof(comm), file))
-		comm[0] = '\0';
-	fclose(file);
-	return !strncmp(comm, "ktwin-", 6);
+	return is_number(pid) && proc_name_begins(pid, "ktwin-");
 }
 
 static unsigned int files(void)

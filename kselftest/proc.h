@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Figures of the kernel's, from files of /proc that have a name and numbers in a line.
+ * What files of /proc tell: figures, from those that have a name and numbers in a line,
+ * and the names of threads.
  */
 #ifndef KSELFTEST_PROC_H
 #define KSELFTEST_PROC_H
@@ -40,6 +41,22 @@ static inline long long proc_dropped(const char *device)
 
 	must(n >= 0);
 	return n;
+}
+
+/* Does the name of a thread, with its newline, begin so? */
+static inline bool proc_name_begins(const char *pid, const char *with)
+{
+	char path[300], comm[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (!fgets(comm, sizeof(comm), file))
+		comm[0] = '\0';
+	fclose(file);
+	return !strncmp(comm, with, strlen(with));
 }
 
 #endif /* KSELFTEST_PROC_H */

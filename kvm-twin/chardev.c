@@ -165,18 +165,22 @@ static long set_kick(struct ktwin_vq *vq, void __user *argp)
 	return ktwin_kick_set(vq, file);
 }
 
+/* An eventfd, NULL for none, or why it is no eventfd. */
+static struct eventfd_ctx *get_eventfd(int fd)
+{
+	return fd == VHOST_FILE_UNBIND ? NULL : eventfd_ctx_fdget(fd);
+}
+
 static long set_eventfd(struct eventfd_ctx **slot, void __user *argp)
 {
-	struct eventfd_ctx *ctx = NULL;
+	struct eventfd_ctx *ctx;
 	struct vhost_vring_file f;
 
 	if (copy_from_user(&f, argp, sizeof(f)))
 		return -EFAULT;
-	if (f.fd != VHOST_FILE_UNBIND) {
-		ctx = eventfd_ctx_fdget(f.fd);
-		if (IS_ERR(ctx))
-			return PTR_ERR(ctx);
-	}
+	ctx = get_eventfd(f.fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
 	swap(ctx, *slot);
 	if (ctx)
 		eventfd_ctx_put(ctx);
@@ -285,6 +289,31 @@ static long set_backend_features(void __user *argp)
 	return features ? -EOPNOTSUPP : 0;
 }
 
+static long set_log_base(struct ktwin *twin, void __user *argp)
+{
+	u64 base;
+
+	if (copy_from_user(&base, argp, sizeof(base)))
+		return -EFAULT;
+	if ((u64)(unsigned long)base != base)
+		return -EFAULT;
+	return ktwin_log_set_base(twin, base);
+}
+
+static long set_log_fd(struct ktwin *twin, int __user *argp)
+{
+	struct eventfd_ctx *ctx;
+	int fd;
+
+	if (get_user(fd, argp))
+		return -EFAULT;
+	ctx = get_eventfd(fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	ktwin_log_set_eventfd(twin, ctx);
+	return 0;
+}
+
 static long owner_ioctl(struct ktwin *twin, unsigned int cmd,
 			void __user *argp)
 {
@@ -295,9 +324,9 @@ static long owner_ioctl(struct ktwin *twin, unsigned int cmd,
 	case VHOST_SET_MEM_TABLE:
 		return set_mem_table(twin, argp);
 	case VHOST_SET_LOG_BASE:
-		return ktwin_log_set_base(twin, argp);
+		return set_log_base(twin, argp);
 	case VHOST_SET_LOG_FD:
-		return ktwin_log_set_fd(twin, argp);
+		return set_log_fd(twin, argp);
 	default:
 		return vring_ioctl(twin, cmd, argp);
 	}

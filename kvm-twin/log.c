@@ -7,8 +7,6 @@
  * and tells one eventfd, whatever a VMM changes meanwhile.
  */
 #include <linux/eventfd.h>
-#include <linux/uaccess.h>
-#include <linux/vhost.h>
 
 #include "kvm-twin/twin.h"
 
@@ -68,9 +66,9 @@ bool ktwin_log_mem_ok(const struct ktwin *twin, struct vhost_iotlb *mem, bool lo
 }
 
 /**
- * ktwin_log_set_base() - VHOST_SET_LOG_BASE: say where the log is
+ * ktwin_log_set_base() - say where the log is
  * @twin: the twin
- * @argp: the address of the log, an u64
+ * @base: the log's address in the owner's process
  *
  * Legal while queues run; one whose log cannot be there keeps the one it has, and
  * others have the new one, as with vhost.
@@ -78,18 +76,13 @@ bool ktwin_log_mem_ok(const struct ktwin *twin, struct vhost_iotlb *mem, bool lo
  * Context: process, the owner's; twin->lock held.
  * Return: 0 or -EFAULT.
  */
-long ktwin_log_set_base(struct ktwin *twin, u64 __user *argp)
+int ktwin_log_set_base(struct ktwin *twin, u64 base)
 {
 	struct ktwin_vq *vq;
 	unsigned int i;
-	long ret = 0;
-	u64 base;
+	int ret = 0;
 
 	lockdep_assert_held(&twin->lock);
-	if (copy_from_user(&base, argp, sizeof(base)))
-		return -EFAULT;
-	if ((u64)(unsigned long)base != base)
-		return -EFAULT;
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		vq = &twin->vqs[i];
 		ktwin_vq_lock(vq);
@@ -122,30 +115,6 @@ void ktwin_log_set_eventfd(struct ktwin *twin, struct eventfd_ctx *ctx)
 	}
 	if (old)
 		eventfd_ctx_put(old);
-}
-
-/**
- * ktwin_log_set_fd() - VHOST_SET_LOG_FD
- * @twin: the twin
- * @argp: the eventfd, an int, or VHOST_FILE_UNBIND
- *
- * Context: process, the owner's; twin->lock held.
- * Return: 0, -EFAULT, or why @argp is no eventfd.
- */
-long ktwin_log_set_fd(struct ktwin *twin, int __user *argp)
-{
-	struct eventfd_ctx *ctx = NULL;
-	int fd;
-
-	if (get_user(fd, argp))
-		return -EFAULT;
-	if (fd != VHOST_FILE_UNBIND) {
-		ctx = eventfd_ctx_fdget(fd);
-		if (IS_ERR(ctx))
-			return PTR_ERR(ctx);
-	}
-	ktwin_log_set_eventfd(twin, ctx);
-	return 0;
 }
 
 /**

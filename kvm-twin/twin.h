@@ -213,8 +213,7 @@ void ktwin_vq_call(struct ktwin_vq *vq);
 
 bool ktwin_log_ok(const struct ktwin_vq *vq);
 bool ktwin_log_mem_ok(const struct ktwin *twin, struct vhost_iotlb *mem, bool log_data);
-long ktwin_log_set_base(struct ktwin *twin, u64 __user *argp);
-long ktwin_log_set_fd(struct ktwin *twin, int __user *argp);
+int ktwin_log_set_base(struct ktwin *twin, u64 base);
 void ktwin_log_set_eventfd(struct ktwin *twin, struct eventfd_ctx *ctx);
 void ktwin_log_tell(struct ktwin_vq *vq);
 

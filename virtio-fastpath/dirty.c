@@ -85,8 +85,19 @@ static int log_range(struct vfp_ring *ring, u64 addr, u64 len)
 	return 0;
 }
 
-/* Addresses of the process: those parts that are memory of the guest. */
-static int log_user(struct vfp_ring *ring, const void __user *from, u64 len)
+/**
+ * vfp_log_user() - log what was written to addresses of the owner's process
+ * @ring: the ring
+ * @from: what was written
+ * @len: bytes, at least 1
+ *
+ * Where that is in the guest's memory the regions tell.  A packed ring's descriptors need
+ * not lie there; what does not is no memory of the guest's, and is not logged.
+ *
+ * Context: process, current->mm is the owner's; may fault.
+ * Return: 0, or -EIO with the ring's fault set.
+ */
+int vfp_log_user(struct vfp_ring *ring, const void __user *from, size_t len)
 {
 	u64 begin = (unsigned long)from, end = begin + (len - 1), first, last;
 	struct vhost_iotlb_map *map;
@@ -120,7 +131,7 @@ int vfp_log_buffers(struct vfp_ring *ring, const struct iovec *iov, size_t len)
 	for (; len; len -= part, iov++) {
 		cond_resched();
 		part = min_t(size_t, len, iov->iov_len);
-		if (part && log_user(ring, iov->iov_base, part))
+		if (part && vfp_log_user(ring, iov->iov_base, part))
 			return -EIO;
 	}
 	return 0;
@@ -145,21 +156,4 @@ int vfp_log_device_area(struct vfp_ring *ring, const void __user *at, size_t len
 	if (unlikely(ring->log_addr + offset + (len - 1) < ring->log_addr))
 		return vfp_fault(ring, VFP_FAULT_LOG);
 	return log_range(ring, ring->log_addr + offset, len);
-}
-
-/**
- * vfp_log_descs() - log what was written to a packed ring's descriptors
- * @ring: the ring, whose log_ring is set
- * @at: what was written
- * @len: bytes
- *
- * Where these are in the guest's memory the regions tell.  A ring need not lie there; one
- * that does not is nothing that the guest's memory has, and nothing is logged.
- *
- * Context: process, current->mm is the owner's; may fault.
- * Return: 0, or -EIO with the ring's fault set.
- */
-int vfp_log_descs(struct vfp_ring *ring, const void __user *at, size_t len)
-{
-	return log_user(ring, at, len);
 }

@@ -326,7 +326,7 @@ static noinline void log_used(struct vfp_ring *ring, const struct vfp_used *used
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (vfp_log_descs(ring, &desc_at(ring, pos)->len, sizeof(__le64)))
+		if (vfp_log_user(ring, &desc_at(ring, pos)->len, sizeof(__le64)))
 			return;
 		pos = ahead(ring, pos, used[i].slots);
 	}

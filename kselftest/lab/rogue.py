@@ -146,7 +146,7 @@ def main(tap, options):
         rogue = Rogue(options)
         try:
             for guest in (neighbour, rogue.guest):
-                guest.wait_boot(400)
+                guest.wait_boot(180)
             neighbour.ifup(NEIGHBOUR + '/24')
             tap.ok(neighbour.ping(PEER) and rogue.works(), 'both guests are sound')
             rogue.unbind()

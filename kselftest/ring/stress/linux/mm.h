@@ -5,25 +5,43 @@
 
 #include <linux/types.h>
 
+#define PAGE_SHIFT	12
 #define PAGE_SIZE	4096UL
+#define PAGE_MASK	(~(PAGE_SIZE - 1))
 #define FOLL_WRITE	1
 
 #define offset_in_page(at)	((unsigned long)(at) & (PAGE_SIZE - 1))
 
 struct page;
 
+static inline bool PageHighMem(struct page *page)
+{
+	(void)page;
+	return false;
+}
+
+static inline void *page_address(struct page *page)
+{
+	return page;
+}
+
 static inline int pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
 				      struct page **pages)
 {
-	(void)n, (void)flags;
-	*pages = (struct page *)(start & ~(PAGE_SIZE - 1));
-	return 1;
+	int i;
+
+	(void)flags;
+	for (i = 0; i < n; i++)
+		pages[i] = (struct page *)((start & PAGE_MASK) + i * PAGE_SIZE);
+	return n;
 }
 
 static inline void unpin_user_pages_dirty_lock(struct page **pages, unsigned long n,
 					       bool dirty)
 {
-	(void)pages, (void)n, (void)dirty;
+	(void)pages;
+	(void)n;
+	(void)dirty;
 }
 
 #endif

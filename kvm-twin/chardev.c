@@ -240,10 +240,10 @@ static long vring_ioctl(struct ktwin *twin, unsigned int cmd,
 		return -ENOBUFS;
 	vq = &twin->vqs[array_index_nospec(index, KTWIN_NR_VQS)];
 
-	if (mutex_lock_killable(&vq->lock))
+	if (ktwin_vq_lock_killable(vq))
 		return -EINTR;
 	ret = vring_ioctl_locked(vq, cmd, argp);
-	mutex_unlock(&vq->lock);
+	ktwin_vq_unlock(vq);
 	return ret;
 }
 

@@ -21,6 +21,9 @@
 	X(EVENTS,		"backend_events")			\
 	X(PUMPS_INLINE,		"pumps_inline")				\
 	X(PUMPS_WORKER,		"pumps_worker")				\
+	X(PUMPS_SOFTIRQ,	"pumps_softirq")			\
+	X(PACKETS_SOFTIRQ,	"packets_softirq")			\
+	X(DEFERRED,		"deferred")				\
 	X(PUMP_NS,		"pump_ns")				\
 	X(OVERFLOWS,		"overflows")				\
 	X(CONTENDED,		"contended")				\
@@ -28,6 +31,9 @@
 	X(BATCHES,		"batches")				\
 	X(CALLS,		"calls")				\
 	X(CALLS_SUPPRESSED,	"calls_suppressed")			\
+	X(STLB_MISSES,		"stlb_misses")				\
+	X(STLB_FILLS,		"stlb_fills")				\
+	X(STLB_DROPS,		"stlb_drops")				\
 	X(NO_ROOM,		"no_room")				\
 	X(NO_BUFFERS,		"no_buffers")				\
 	X(UPCALLS,		"upcalls")				\

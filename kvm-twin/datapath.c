@@ -67,18 +67,20 @@ void ktwin_account(struct ktwin_vq *vq, size_t len, unsigned int flags)
 /**
  * ktwin_publish() - show the driver what was used, and call it if it wants
  * @vq: the queue
+ * @soft: in an access section
  *
- * Context: process, vq->lock held, current->mm is the owner's.
+ * Context: process, vq->lock held, current->mm is the owner's; or an access section.
  * Return: 0, or -EIO if the ring is broken.
  */
-int ktwin_publish(struct ktwin_vq *vq)
+int ktwin_publish(struct ktwin_vq *vq, bool soft)
 {
-	int ret = vfp_ring_publish(&vq->ring);
+	struct vfp_ring *ring = &vq->ring;
+	int ret = soft ? vfp_soft_publish(ring) : vfp_ring_publish(ring);
 
 	if (ret <= 0)
 		return ret;
 	ktwin_inc(vq, BATCHES);
-	if (vfp_ring_need_call(&vq->ring)) {
+	if (soft ? vfp_soft_need_call(ring) : vfp_ring_need_call(ring)) {
 		ktwin_vq_call(vq);
 	} else {
 		ktwin_inc(vq, CALLS_SUPPRESSED);
@@ -184,7 +186,7 @@ static enum ktwin_verdict send_batch(struct ktwin_vq *vq,
 	flush(vq);
 	if (unlikely(give_back(vq, &batch)))
 		verdict = KTWIN_BROKEN;
-	return ktwin_publish(vq) ? KTWIN_BROKEN : verdict;
+	return ktwin_publish(vq, false) ? KTWIN_BROKEN : verdict;
 }
 
 /* The ring is empty.  Returns whether that is all for now. */
@@ -240,6 +242,7 @@ bool ktwin_pump_tx(struct ktwin_vq *vq)
 			if (wait_for_room(vq))
 				return false;
 			break;
+		case KTWIN_DEFER:	/* of RX alone */
 		case KTWIN_BROKEN:
 			goto broken;
 		}

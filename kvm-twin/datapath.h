@@ -15,6 +15,7 @@ enum ktwin_verdict {
 	KTWIN_EMPTY,	/* the source has nothing more */
 	KTWIN_BLOCKED,	/* the sink takes nothing more */
 	KTWIN_BROKEN,	/* the ring has a fault */
+	KTWIN_DEFER,	/* softirq can't do it */
 };
 
 /* What a pump has done of its share. */

@@ -25,6 +25,7 @@ int ktwin_default_policy = KTWIN_INLINE;
 static const char * const policy_names[KTWIN_NR_POLICIES] = {
 	[KTWIN_INLINE]	= "inline",
 	[KTWIN_WORKER]	= "worker",
+	[KTWIN_SOFTIRQ]	= "softirq",
 };
 
 static const char * const vq_names[KTWIN_NR_VQS] = {
@@ -92,7 +93,7 @@ DEFINE_SHOW_ATTRIBUTE(summary);
 /* A pump may take its time, if guest memory is missing. */
 static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 {
-	if (mutex_lock_killable(&vq->lock))
+	if (ktwin_vq_lock_killable(vq))
 		return -EINTR;
 	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s\n",
 		   vq_names[vq->index],
@@ -105,7 +106,7 @@ static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 		   test_bit(KTWIN_VQ_WANTS_ROOM, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state),
 		   vq->kick.file ? "set" : "none", vq->call ? "set" : "none");
-	mutex_unlock(&vq->lock);
+	ktwin_vq_unlock(vq);
 	return 0;
 }
 

@@ -35,19 +35,22 @@ static void queue_on_worker(struct ktwin_vq *vq)
  * Run the pump.  Returns whether it is to be run again: it has done its
  * share, and there is more.
  */
-static bool pump(struct ktwin_vq *vq, bool inline_)
+static bool pump(struct ktwin_vq *vq, enum ktwin_policy way)
 {
 	u64 start = local_clock();
 	bool more;
 	s64 ns;
 
 	lockdep_assert_held(&vq->lock);
+	/* Softirq lacks something: this time, what was posted so far is learnt of. */
+	if (vq->stlb && READ_ONCE(vq->policy) == KTWIN_SOFTIRQ)
+		ktwin_softirq_prepare(vq);
 	more = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx(vq) : ktwin_pump_rx(vq);
 	ktwin_log_tell(vq);
 	/* Another CPU's clock may be behind. */
 	ns = max_t(s64, local_clock() - start, 0);
 	ktwin_add(vq, PUMP_NS, ns);
-	trace_ktwin_pump(vq, inline_, more, ns);
+	trace_ktwin_pump(vq, way, more, ns);
 	return more;
 }
 
@@ -80,7 +83,7 @@ static bool pump_with_mm(struct ktwin_vq *vq, struct mm_struct *mm)
 
 	kthread_use_mm(mm);
 	ktwin_inc(vq, PUMPS_WORKER);
-	more = pump(vq, false);
+	more = pump(vq, KTWIN_WORKER);
 	kthread_unuse_mm(mm);
 	return more;
 }
@@ -91,7 +94,7 @@ static void run_by_worker(struct kthread_work *work)
 	struct mm_struct *mm = NULL;
 	bool more = false;
 
-	mutex_lock(&vq->lock);
+	ktwin_vq_lock_by_worker(vq);
 	if (!at_rest(vq)) {
 		mm = vq->twin->mm;
 		if (mmget_not_zero(mm)) {
@@ -105,7 +108,7 @@ static void run_by_worker(struct kthread_work *work)
 	/* With the lock held: who takes the port away then finds it queued. */
 	if (more)
 		queue_on_worker(vq);
-	mutex_unlock(&vq->lock);
+	ktwin_vq_unlock(vq);
 	if (mm)
 		mmput(mm);
 }
@@ -126,7 +129,7 @@ static bool pump_inline(struct ktwin_vq *vq)
 	if (current->mm != vq->twin->mm)
 		return false;
 	ktwin_inc(vq, PUMPS_INLINE);
-	if (pump(vq, true)) {
+	if (pump(vq, KTWIN_INLINE)) {
 		ktwin_inc(vq, OVERFLOWS);
 		queue_on_worker(vq);
 	}
@@ -137,7 +140,7 @@ static bool pump_inline(struct ktwin_vq *vq)
 static bool run_inline(struct ktwin_vq *vq)
 {
 	/* Is an ioctl or the worker at it?  Do not let the guest wait. */
-	bool served, locked = mutex_trylock(&vq->lock);
+	bool served, locked = ktwin_vq_trylock(vq);
 
 	clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
 	/* The worker may have been here. */
@@ -151,7 +154,7 @@ static bool run_inline(struct ktwin_vq *vq)
 			queue_on_worker(vq);
 	}
 	if (locked)
-		mutex_unlock(&vq->lock);
+		ktwin_vq_unlock(vq);
 	return served;
 }
 
@@ -344,7 +347,7 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
 		trace_ktwin_kick(vq, true, false);
 		return;
 	}
-	inline_ = READ_ONCE(vq->policy) == KTWIN_INLINE && queue_on_current(vq);
+	inline_ = READ_ONCE(vq->policy) != KTWIN_WORKER && queue_on_current(vq);
 	trace_ktwin_kick(vq, false, inline_);
 	if (inline_)
 		return;
@@ -360,6 +363,19 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
  */
 void ktwin_executor_wake(struct ktwin_vq *vq)
 {
-	if (!test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+		return;
+	if (READ_ONCE(vq->policy) != KTWIN_SOFTIRQ || !ktwin_softirq_schedule(vq))
 		queue_on_worker(vq);
+}
+
+/**
+ * ktwin_executor_defer() - the worker is to do what softirq could not
+ * @vq: the queue, whose KTWIN_VQ_SCHEDULED is set
+ *
+ * Context: softirq.
+ */
+void ktwin_executor_defer(struct ktwin_vq *vq)
+{
+	queue_on_worker(vq);
 }

@@ -90,7 +90,7 @@ int ktwin_log_set_base(struct ktwin *twin, u64 base)
 			ret = -EFAULT;
 		else
 			vq->ring.log = base;
-		mutex_unlock(&vq->lock);
+		ktwin_vq_unlock(vq);
 	}
 	return ret;
 }
@@ -111,7 +111,7 @@ void ktwin_log_set_eventfd(struct ktwin *twin, struct eventfd_ctx *ctx)
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		ktwin_vq_lock(&twin->vqs[i]);
 		twin->vqs[i].log_event = ctx;
-		mutex_unlock(&twin->vqs[i].lock);
+		ktwin_vq_unlock(&twin->vqs[i]);
 	}
 	if (old)
 		eventfd_ctx_put(old);

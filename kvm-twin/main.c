@@ -12,7 +12,7 @@
 
 static char *policy = "inline";
 module_param(policy, charp, 0444);
-MODULE_PARM_DESC(policy, "who serves the kicks of a new queue: inline or worker");
+MODULE_PARM_DESC(policy, "who serves a new queue: inline, worker or softirq");
 
 static int __init ktwin_init(void)
 {
@@ -29,10 +29,15 @@ static int __init ktwin_init(void)
 		ktwin_default_policy = KTWIN_WORKER;
 	}
 
+	ret = ktwin_softirq_init();
+	if (ret)
+		return ret;
 	ktwin_debugfs_init();
 	ret = ktwin_chardev_register();
-	if (ret)
+	if (ret) {
 		ktwin_debugfs_exit();
+		ktwin_softirq_exit();
+	}
 	return ret;
 }
 
@@ -45,6 +50,7 @@ static void __exit ktwin_exit(void)
 {
 	ktwin_chardev_unregister();
 	ktwin_debugfs_exit();
+	ktwin_softirq_exit();
 }
 
 module_init(ktwin_init);

@@ -60,7 +60,9 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	/* One chain more than a frame may have when the next is taken. */
 	vq->iov = kvmalloc_array(2 * VFP_MAX_SEGS, sizeof(*vq->iov), gfp);
 	vq->heads = kvmalloc_array(VFP_MAX_SEGS, sizeof(*vq->heads), gfp);
-	return vq->counters && vq->iov && vq->heads ? 0 : -ENOMEM;
+	if (!vq->counters || !vq->iov || !vq->heads)
+		return -ENOMEM;
+	return index == KTWIN_VQ_RX ? ktwin_softirq_add(vq) : 0;
 }
 
 /**
@@ -71,6 +73,7 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
  */
 void ktwin_vq_free(struct ktwin_vq *vq)
 {
+	ktwin_softirq_free(vq);
 	kvfree(vq->heads);
 	kvfree(vq->iov);
 	free_percpu(vq->counters);
@@ -105,11 +108,25 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 	if (vfp_ring_start(&ring))
 		return -EFAULT;
 	vq->ring = ring;
+	/* Its addresses may be others now. */
+	if (vq->stlb)
+		vfp_stlb_forget(vq->stlb);
 	WRITE_ONCE(vq->broken, false);
 	clear_bit(KTWIN_VQ_WANTS_ROOM, &vq->state);
 	clear_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);
 	WRITE_ONCE(vq->port, port);
 	return 0;
+}
+
+/* Softirq is kept out, and what it was at is done; or let in again. */
+static void hold(struct ktwin_vq *vq, bool held)
+{
+	lockdep_assert_held(&vq->lock);
+	if (!vq->stlb)
+		return;
+	spin_lock_bh(&vq->stlb->lock);
+	vq->held = held;
+	spin_unlock_bh(&vq->stlb->lock);
 }
 
 /**
@@ -124,11 +141,66 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 void ktwin_vq_lock(struct ktwin_vq *vq)
 {
 	lockdep_assert_held(&vq->twin->lock);
-	if (!mutex_lock_killable(&vq->lock))
-		return;
-	ktwin_executor_hurry(vq->twin);
+	if (mutex_lock_killable(&vq->lock)) {
+		ktwin_executor_hurry(vq->twin);
+		mutex_lock(&vq->lock);
+		ktwin_executor_settle(vq->twin);
+	}
+	hold(vq, true);
+}
+
+/**
+ * ktwin_vq_lock_killable() - lock a queue, unless the process is killed before
+ * @vq: the queue
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -EINTR.
+ */
+int ktwin_vq_lock_killable(struct ktwin_vq *vq)
+{
+	if (mutex_lock_killable(&vq->lock))
+		return -EINTR;
+	hold(vq, true);
+	return 0;
+}
+
+/**
+ * ktwin_vq_trylock() - lock a queue if nobody else in process context has it
+ * @vq: the queue
+ *
+ * Context: process.
+ * Return: whether it is locked now.
+ */
+bool ktwin_vq_trylock(struct ktwin_vq *vq)
+{
+	if (!mutex_trylock(&vq->lock))
+		return false;
+	hold(vq, true);
+	return true;
+}
+
+/**
+ * ktwin_vq_lock_by_worker() - lock a queue for as long as a pump takes
+ * @vq: the queue
+ *
+ * Context: the worker; may sleep.
+ */
+void ktwin_vq_lock_by_worker(struct ktwin_vq *vq)
+{
 	mutex_lock(&vq->lock);
-	ktwin_executor_settle(vq->twin);
+	hold(vq, true);
+}
+
+/**
+ * ktwin_vq_unlock() - unlock a queue
+ * @vq: the queue
+ *
+ * Context: process.
+ */
+void ktwin_vq_unlock(struct ktwin_vq *vq)
+{
+	hold(vq, false);
+	mutex_unlock(&vq->lock);
 }
 
 /**
@@ -171,7 +243,7 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 		if (err)
 			old = port;
 	}
-	mutex_unlock(&vq->lock);
+	ktwin_vq_unlock(vq);
 	if (old)
 		detach(vq, old);
 	if (!err)
@@ -196,7 +268,7 @@ void ktwin_vq_stop(struct ktwin_vq *vq)
 	ktwin_vq_lock(vq);
 	port = vq->port;
 	WRITE_ONCE(vq->port, NULL);
-	mutex_unlock(&vq->lock);
+	ktwin_vq_unlock(vq);
 	if (port)
 		detach(vq, port);
 }
@@ -224,19 +296,20 @@ void ktwin_vq_reset(struct ktwin_vq *vq)
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	vq->ring.num = 1;
 	vq->ring.cache = &vq->cache;
-	mutex_unlock(&vq->lock);
+	vq->ring.stlb = vq->stlb;
+	ktwin_vq_unlock(vq);
 }
 
 /**
  * ktwin_vq_call() - interrupt the guest
  * @vq: the queue
  *
- * Context: process, vq->lock held; never from an eventfd's wait queue, where
- * a nested signal would be lost.
+ * Context: any but hard interrupts, the queue's; never from an eventfd's wait queue,
+ * where a nested signal would be lost.
  */
 void ktwin_vq_call(struct ktwin_vq *vq)
 {
-	lockdep_assert_held(&vq->lock);
+	ktwin_assert_owned(vq);
 	ktwin_inc(vq, CALLS);
 	trace_ktwin_call(vq, vq->ring.used_idx, true);
 	if (vq->call)
@@ -259,11 +332,11 @@ static void count_fault(struct ktwin_vq *vq)
  * The queue stays as it is until it is stopped and started anew, which a
  * reset by the guest brings about.  Other queues are not concerned.
  *
- * Context: process, vq->lock held.
+ * Context: any but hard interrupts, the queue's.
  */
 void ktwin_vq_break(struct ktwin_vq *vq)
 {
-	lockdep_assert_held(&vq->lock);
+	ktwin_assert_owned(vq);
 	WRITE_ONCE(vq->broken, true);
 	count_fault(vq);
 	ktwin_inc(vq, UPCALLS);

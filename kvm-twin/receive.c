@@ -5,6 +5,9 @@
  *
  * Room is found before a frame is touched; without room it stays in the
  * backend.
+ *
+ * All of this is there twice: in the owner's context, and in softirq (@soft), where
+ * memory is what the software TLB knows.  What softirq can't do it leaves as it was.
  */
 #include <linux/errno.h>
 #include <linux/sched.h>
@@ -39,13 +42,36 @@ static bool is_full(const struct ktwin_vq *vq, const struct room *room)
 	       room->slots >= vq->ring.num || room->steps >= 2 * VFP_MAX_SEGS;
 }
 
+static int missed(struct ktwin_vq *vq)
+{
+	ktwin_inc(vq, STLB_MISSES);
+	return -EAGAIN;
+}
+
+static __always_inline int pop(struct ktwin_vq *vq, struct vfp_chain *chain, bool soft)
+{
+	int ret;
+
+	if (!soft) {
+		cond_resched();
+		return vfp_ring_pop(&vq->ring, chain);
+	}
+	vq->stlb->missed = false;
+	ret = vfp_soft_pop(&vq->ring, chain);
+	if (likely(ret >= 0 || !vq->stlb->missed))
+		return ret;
+	vq->ring.fault = VFP_FAULT_NONE;
+	return missed(vq);
+}
+
 /*
  * Take chains until they hold @need bytes.  Returns 1, or 0 if the guest has
- * posted too few, -EMSGSIZE if it never can, -EIO if the ring is broken; then
- * none is taken.
+ * posted too few, -EMSGSIZE if it never can, -EIO if the ring is broken, -EAGAIN if
+ * the TLB lacks a page; then none is taken.
  */
-static int find_room(struct ktwin_vq *vq, size_t need, struct room *room,
-		     struct ktwin_share *share)
+static __always_inline int find_room(struct ktwin_vq *vq, size_t need,
+				     struct room *room, struct ktwin_share *share,
+				     bool soft)
 {
 	struct vfp_chain chain = { .max = VFP_MAX_SEGS };
 	int ret;
@@ -55,9 +81,8 @@ static int find_room(struct ktwin_vq *vq, size_t need, struct room *room,
 		ret = -EMSGSIZE;
 		if (is_full(vq, room))
 			goto give_back;
-		cond_resched();
 		chain.iov = vq->iov + room->segs;
-		ret = vfp_ring_pop(&vq->ring, &chain);
+		ret = pop(vq, &chain, soft);
 		if (ret <= 0)
 			goto give_back;
 		ktwin_share_walk(share, &chain);
@@ -107,13 +132,33 @@ static int finish_header(struct ktwin_vq *vq, struct iov_iter *frame,
 								      -EFAULT;
 }
 
-static int fill(struct ktwin_vq *vq, size_t need, const struct room *room)
+/* The buffers of a frame.  0, or -EAGAIN if the TLB lacks a page. */
+static __always_inline int buffers(struct ktwin_vq *vq, size_t need, unsigned int segs,
+				   struct iov_iter *frame, bool soft)
+{
+	unsigned int n;
+
+	if (!soft) {
+		iov_iter_init(frame, ITER_DEST, vq->iov, segs, need);
+		return 0;
+	}
+	n = vfp_stlb_segments(vq->stlb, vq->iov, need, vq->pages, KTWIN_SOFT_PAGES);
+	if (unlikely(!n))
+		return missed(vq);
+	iov_iter_bvec(frame, ITER_DEST, vq->pages, n, need);
+	return 0;
+}
+
+static __always_inline int fill(struct ktwin_vq *vq, size_t need,
+				const struct room *room, bool soft)
 {
 	size_t own = ktwin_own_hdr_len(vq->twin);
 	struct iov_iter frame, body;
 	int ret;
 
-	iov_iter_init(&frame, ITER_DEST, vq->iov, room->segs, need);
+	ret = buffers(vq, need, room->segs, &frame, soft);
+	if (unlikely(ret))
+		return ret;
 	body = frame;
 	iov_iter_advance(&body, own);
 	ret = vq->port->ops->recv(vq->port, &body);
@@ -135,19 +180,29 @@ static void discard(struct ktwin_vq *vq)
 	ktwin_drop(vq, -EMSGSIZE);
 }
 
-static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
-				       struct ktwin_share *share)
+/* A frame that was taken, and can't be given. */
+static enum ktwin_verdict lose(struct ktwin_vq *vq, const struct room *room, int err,
+			       enum ktwin_verdict verdict)
+{
+	vfp_ring_rewind(&vq->ring, room->mark);
+	ktwin_drop(vq, err);
+	return verdict;
+}
+
+static __always_inline enum ktwin_verdict receive_next(struct ktwin_vq *vq,
+						       struct ktwin_share *share,
+						       bool soft)
 {
 	unsigned int flags;
 	struct room room;
-	size_t need;
+	ssize_t need;
 	int ret;
 
-	need = vq->port->ops->peek(vq->port, &flags);
-	if (!need)
-		return KTWIN_EMPTY;
+	need = vq->port->ops->peek(vq->port, &flags, !soft);
+	if (need <= 0)
+		return need ? KTWIN_DEFER : KTWIN_EMPTY;
 	need += ktwin_own_hdr_len(vq->twin);
-	ret = find_room(vq, need, &room, share);
+	ret = find_room(vq, need, &room, share, soft);
 	/* To take a chain costs time, too. */
 	if (room.heads > 1)
 		share->packets += room.heads - 1;
@@ -155,52 +210,59 @@ static enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 		return KTWIN_BLOCKED;
 	if (unlikely(ret == -EIO))
 		return KTWIN_BROKEN;
+	if (soft && unlikely(ret < 0))
+		return KTWIN_DEFER;
 	ktwin_share_use(share, need);
 	if (unlikely(ret == -EMSGSIZE)) {
 		discard(vq);
 		return KTWIN_GO_ON;
 	}
-	ret = fill(vq, need, &room);
+	ret = fill(vq, need, &room, soft);
+	if (soft && unlikely(ret == -EAGAIN)) {
+		vfp_ring_rewind(&vq->ring, room.mark);
+		return KTWIN_DEFER;
+	}
 	/* A frame that was dropped has been written in part, or all of it. */
 	if (unlikely(vq->ring.log_data &&
-		     vfp_log_buffers(&vq->ring, vq->iov, need))) {
-		vfp_ring_rewind(&vq->ring, room.mark);
-		ktwin_drop(vq, ret < 0 ? ret : -EFAULT);
-		return KTWIN_BROKEN;
-	}
-	if (unlikely(ret)) {
-		ktwin_drop(vq, ret);
-		vfp_ring_rewind(&vq->ring, room.mark);
-		return KTWIN_GO_ON;
-	}
-	if (unlikely(vfp_ring_push(&vq->ring, vq->heads, room.heads))) {
-		vfp_ring_rewind(&vq->ring, room.mark);
-		ktwin_drop(vq, -EFAULT);
-		return KTWIN_BROKEN;
-	}
+		     vfp_log_buffers(&vq->ring, vq->iov, need)))
+		return lose(vq, &room, ret < 0 ? ret : -EFAULT, KTWIN_BROKEN);
+	if (unlikely(ret))
+		return lose(vq, &room, ret, KTWIN_GO_ON);
+	if (unlikely(soft ? vfp_soft_push(&vq->ring, vq->heads, room.heads) :
+			    vfp_ring_push(&vq->ring, vq->heads, room.heads)))
+		return lose(vq, &room, -EFAULT, KTWIN_BROKEN);
 	ktwin_account(vq, need, flags);
+	if (soft)
+		ktwin_inc(vq, PACKETS_SOFTIRQ);
 	return KTWIN_GO_ON;
 }
 
-static enum ktwin_verdict receive_batch(struct ktwin_vq *vq,
-					struct ktwin_share *share)
+/* Does somebody wait for the access section to end? */
+static __always_inline bool is_wanted(struct ktwin_vq *vq, bool soft)
+{
+	return soft && spin_is_contended(&vq->stlb->lock);
+}
+
+static __always_inline enum ktwin_verdict receive_batch(struct ktwin_vq *vq,
+							struct ktwin_share *share,
+							bool soft)
 {
 	enum ktwin_verdict verdict = KTWIN_GO_ON;
 	unsigned int i;
 
 	for (i = 0; i < KTWIN_PUBLISH_CHAINS && verdict == KTWIN_GO_ON &&
-	     !ktwin_share_done(share); i++)
-		verdict = receive_next(vq, share);
-	return ktwin_publish(vq) ? KTWIN_BROKEN : verdict;
+	     !ktwin_share_done(share) && !(i && is_wanted(vq, soft)); i++)
+		verdict = receive_next(vq, share, soft);
+	return ktwin_publish(vq, soft) ? KTWIN_BROKEN : verdict;
 }
 
 /* The backend is empty.  Returns whether that is all for now. */
-static bool wait_for_frame(struct ktwin_vq *vq)
+static bool wait_for_frame(struct ktwin_vq *vq, bool soft)
 {
 	unsigned int flags;
 
 	ktwin_unschedule(vq);
-	return !vq->port->ops->peek(vq->port, &flags) || !ktwin_reschedule(vq);
+	return !vq->port->ops->peek(vq->port, &flags, !soft) || !ktwin_reschedule(vq);
 }
 
 /*
@@ -208,19 +270,50 @@ static bool wait_for_frame(struct ktwin_vq *vq)
  * More than those seen must come: else a frame that needs many would be tried
  * again and again.
  */
-static bool wait_for_buffers(struct ktwin_vq *vq)
+static bool wait_for_buffers(struct ktwin_vq *vq, bool soft)
 {
 	int ret;
 
 	ktwin_inc(vq, NO_BUFFERS);
 	set_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);
 	ktwin_unschedule(vq);
-	ret = vfp_ring_notify_on(&vq->ring);
+	ret = soft ? vfp_soft_notify_on(&vq->ring) : vfp_ring_notify_on(&vq->ring);
 	if (unlikely(ret < 0)) {
 		ktwin_vq_break(vq);
 		return true;
 	}
 	return !ret || !ktwin_reschedule(vq);
+}
+
+/* Returns KTWIN_EMPTY if that is all for now. */
+static __always_inline enum ktwin_verdict pump(struct ktwin_vq *vq,
+					       struct ktwin_share *share, bool soft)
+{
+	enum ktwin_verdict verdict;
+	bool all = false;
+
+	ktwin_assert_owned(vq);
+	/* A guest can have us look in vain, but not without end. */
+	ktwin_share_use(share, 0);
+	clear_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);
+	smp_mb__after_atomic();	/* the bit before the backend's ring */
+	if (unlikely(soft ? vfp_soft_notify_off(&vq->ring) :
+			    vfp_ring_notify_off(&vq->ring)))
+		return KTWIN_BROKEN;
+	verdict = receive_batch(vq, share, soft);
+	if (verdict == KTWIN_EMPTY)
+		all = wait_for_frame(vq, soft);
+	else if (verdict == KTWIN_BLOCKED)
+		all = wait_for_buffers(vq, soft);
+	else
+		return verdict;
+	return all ? KTWIN_EMPTY : KTWIN_GO_ON;
+}
+
+static void break_queue(struct ktwin_vq *vq)
+{
+	ktwin_vq_break(vq);
+	ktwin_unschedule(vq);
 }
 
 /**
@@ -234,35 +327,77 @@ static bool wait_for_buffers(struct ktwin_vq *vq)
 bool ktwin_pump_rx(struct ktwin_vq *vq)
 {
 	struct ktwin_share share = { };
+	enum ktwin_verdict verdict = KTWIN_GO_ON;
+
+	while (!ktwin_share_done(&share) && verdict == KTWIN_GO_ON) {
+		cond_resched();
+		verdict = pump(vq, &share, false);
+	}
+	if (unlikely(verdict == KTWIN_BROKEN))
+		break_queue(vq);
+	return verdict == KTWIN_GO_ON;
+}
+
+/**
+ * ktwin_pump_rx_soft() - the same in softirq
+ * @vq: an RX queue that runs
+ * @budget: how many frames, at most KTWIN_PUMP_PACKETS
+ * @done: how many of them it was; counted on
+ *
+ * Ends early when somebody else waits for the TLB.
+ *
+ * Context: softirq, between vfp_soft_begin() and vfp_soft_end().  KTWIN_VQ_SCHEDULED is
+ * set.
+ * Return: whether there is more, and who can do it.
+ */
+enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int *done)
+{
+	unsigned int before = KTWIN_PUMP_PACKETS - (budget - *done);
+	struct ktwin_share share = { .packets = before };
+	enum ktwin_verdict verdict = KTWIN_GO_ON;
+
+	do {
+		verdict = pump(vq, &share, true);
+	} while (verdict == KTWIN_GO_ON && !ktwin_share_done(&share) &&
+		 !is_wanted(vq, true));
+	*done += share.packets - before;
+	if (verdict == KTWIN_GO_ON)
+		return KTWIN_SOFT_MORE;
+	if (verdict == KTWIN_DEFER)
+		return KTWIN_SOFT_DEFER;
+	if (unlikely(verdict == KTWIN_BROKEN))
+		break_queue(vq);
+	return KTWIN_SOFT_DONE;
+}
+
+/**
+ * ktwin_look_ahead_rx() - have the TLB know the buffers that the guest has posted
+ * @vq: an RX queue that runs, and has a TLB
+ *
+ * Context: process, vq->lock held, current->mm is the owner's.  Sleeps and faults.
+ */
+void ktwin_look_ahead_rx(struct ktwin_vq *vq)
+{
+	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
+	u16 mark = vfp_ring_mark(&vq->ring);
+	unsigned int steps = 0, slots = 0;
+	int ret;
 
 	lockdep_assert_held(&vq->lock);
-	while (!ktwin_share_done(&share)) {
-		/* A guest can have us look in vain, but not without end. */
-		ktwin_share_use(&share, 0);
+	while (steps < KTWIN_SOFT_AHEAD && slots < vq->ring.num) {
 		cond_resched();
-		clear_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);
-		smp_mb__after_atomic();	/* the bit before the backend's ring */
-		if (unlikely(vfp_ring_notify_off(&vq->ring)))
-			goto broken;
-		switch (receive_batch(vq, &share)) {
-		case KTWIN_GO_ON:
+		ret = vfp_ring_pop(&vq->ring, &chain);
+		if (ret <= 0)
 			break;
-		case KTWIN_EMPTY:
-			if (wait_for_frame(vq))
-				return false;
+		steps += chain.steps;
+		slots += chain.slots;
+		ret = vfp_stlb_fill_segments(vq->stlb, chain.iov + chain.nr_out,
+					     chain.nr_in);
+		if (ret < 0)
 			break;
-		case KTWIN_BLOCKED:
-			if (wait_for_buffers(vq))
-				return false;
-			break;
-		case KTWIN_BROKEN:
-			goto broken;
-		}
+		ktwin_add(vq, STLB_FILLS, ret);
 	}
-	return true;
-
-broken:
-	ktwin_vq_break(vq);
-	ktwin_unschedule(vq);
-	return false;
+	/* What is wrong with a chain is found when it is its turn. */
+	vq->ring.fault = VFP_FAULT_NONE;
+	vfp_ring_rewind(&vq->ring, mark);
 }

@@ -11,6 +11,10 @@
 
 #define KTWIN_TRACE_QUEUES	{ KTWIN_VQ_RX, "rx" }, { KTWIN_VQ_TX, "tx" }
 
+#define KTWIN_TRACE_WAYS						\
+	{ KTWIN_INLINE, "inline" }, { KTWIN_WORKER, "worker" },		\
+	{ KTWIN_SOFTIRQ, "softirq" }
+
 /* A twin is named as its folder in debugfs is. */
 #define KTWIN_TRACE_ID							\
 	__field(pid_t, pid)						\
@@ -46,22 +50,22 @@ TRACE_EVENT(ktwin_kick,
 );
 
 TRACE_EVENT(ktwin_pump,
-	TP_PROTO(const struct ktwin_vq *vq, bool inline_, bool more, u64 ns),
-	TP_ARGS(vq, inline_, more, ns),
+	TP_PROTO(const struct ktwin_vq *vq, enum ktwin_policy way, bool more, u64 ns),
+	TP_ARGS(vq, way, more, ns),
 	TP_STRUCT__entry(
 		KTWIN_TRACE_ID
-		__field(bool, inline_)
+		__field(int, way)
 		__field(bool, more)
 		__field(u64, ns)
 	),
 	TP_fast_assign(
 		KTWIN_TRACE_ASSIGN(vq);
-		__entry->inline_ = inline_;
+		__entry->way = way;
 		__entry->more = more;
 		__entry->ns = ns;
 	),
 	TP_printk(KTWIN_TRACE_FMT "%s ns=%llu%s", KTWIN_TRACE_ARGS,
-		  __entry->inline_ ? "inline" : "worker", __entry->ns,
+		  __print_symbolic(__entry->way, KTWIN_TRACE_WAYS), __entry->ns,
 		  __entry->more ? " more" : "")
 );
 
@@ -106,7 +110,8 @@ TRACE_EVENT(ktwin_ring_error,
 			{ VFP_FAULT_ORDER,		"order" },
 			{ VFP_FAULT_TOO_LONG,		"too_long" },
 			{ VFP_FAULT_ADDRESS,		"address" },
-			{ VFP_FAULT_DIRECTION,		"direction" }),
+			{ VFP_FAULT_DIRECTION,		"direction" },
+			{ VFP_FAULT_LOG,		"log" }),
 		  __entry->last_avail)
 );
 

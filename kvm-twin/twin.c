@@ -33,12 +33,15 @@ static void ktwin_free(struct ktwin *twin)
 
 	if (twin->mem)
 		vhost_iotlb_free(twin->mem);
+	/* Softirq hands over to the worker. */
+	for (i = 0; i < KTWIN_NR_VQS; i++)
+		ktwin_softirq_remove(&twin->vqs[i]);
 	if (twin->worker)
 		kthread_destroy_worker(twin->worker);
 	for (i = 0; i < KTWIN_NR_VQS; i++)
 		ktwin_vq_free(&twin->vqs[i]);
 	mutex_destroy(&twin->lock);
-	kfree(twin);
+	kfree_rcu(twin, rcu);
 }
 
 static int ktwin_body_release(struct inode *inode, struct file *body)
@@ -97,6 +100,7 @@ static void drop_owner(struct ktwin *twin)
 		ktwin_vq_reset(&twin->vqs[i]);
 	ktwin_log_set_eventfd(twin, NULL);
 	ktwin_set_mem(twin, NULL);
+	ktwin_invalidate_end(twin);
 	mmdrop(twin->mm);
 	twin->mm = NULL;
 }
@@ -164,6 +168,11 @@ int ktwin_set_owner(struct ktwin *twin)
 	if (err)
 		return err;
 	twin->mm = current->mm;
+	err = ktwin_invalidate_begin(twin);
+	if (err) {
+		twin->mm = NULL;
+		return err;
+	}
 	mmgrab(twin->mm);
 	twin->pid = task_tgid_nr(current);
 	ktwin_debugfs_add(twin);
@@ -255,7 +264,7 @@ static void log_all(struct ktwin *twin, u64 features)
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		ktwin_vq_lock(&twin->vqs[i]);
 		twin->vqs[i].ring.log_data = features & BIT_ULL(VHOST_F_LOG_ALL);
-		mutex_unlock(&twin->vqs[i].lock);
+		ktwin_vq_unlock(&twin->vqs[i]);
 	}
 	WRITE_ONCE(twin->features, features);
 }
@@ -303,7 +312,7 @@ int ktwin_set_features(struct ktwin *twin, u64 features)
 		/* There are drivers that want a length for each RX buffer. */
 		vq->ring.in_order = i == KTWIN_VQ_TX &&
 				    features & BIT_ULL(VIRTIO_F_IN_ORDER);
-		mutex_unlock(&vq->lock);
+		ktwin_vq_unlock(vq);
 	}
 	return 0;
 }
@@ -326,7 +335,9 @@ void ktwin_set_mem(struct ktwin *twin, struct vhost_iotlb *mem)
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		ktwin_vq_lock(&twin->vqs[i]);
 		vfp_ring_set_mem(&twin->vqs[i].ring, mem);
-		mutex_unlock(&twin->vqs[i].lock);
+		if (twin->vqs[i].stlb)
+			vfp_stlb_forget(twin->vqs[i].stlb);
+		ktwin_vq_unlock(&twin->vqs[i]);
 	}
 	twin->mem = mem;
 	if (old)

@@ -15,14 +15,18 @@
  *   vq->lock     a queue's ring, port, eventfds.  Held while it is pumped, so
  *                that whoever has taken it and found no port, or has taken
  *                the port away, knows that guest memory is left alone.
+ *   stlb->lock   of an RX queue's software TLB.  Held by a pump in softirq for an
+ *                access section; vq->held, under it, tells that vq->lock is taken.
  *
- * Nothing that can be called with a wait queue locked takes either.
+ * Nothing that can be called with a wait queue locked takes any.
  */
 #ifndef KVM_TWIN_TWIN_H
 #define KVM_TWIN_TWIN_H
 
 #include <linux/kthread.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/netdevice.h>
 #include <linux/poll.h>
 #include <linux/task_work.h>
 #include <linux/timer.h>
@@ -49,6 +53,10 @@
 /* So many descriptors of a chain take as long as a packet. */
 #define KTWIN_PACKET_STEPS	32
 
+/* Pages that a frame received in softirq may lie in, and chains ahead of it to be known. */
+#define KTWIN_SOFT_PAGES	128
+#define KTWIN_SOFT_AHEAD	256
+
 /* After how many chains the driver is shown what was used. */
 #define KTWIN_PUBLISH_CHAINS	64
 
@@ -56,12 +64,27 @@
  * enum ktwin_policy - who serves a kick
  * @KTWIN_INLINE: the thread that kicked, before it goes back to its guest
  * @KTWIN_WORKER: the twin's worker thread
+ * @KTWIN_SOFTIRQ: as @KTWIN_INLINE; and the backend's events are served in softirq,
+ *	where they occur
  * @KTWIN_NR_POLICIES: how many there are
  */
 enum ktwin_policy {
 	KTWIN_INLINE,
 	KTWIN_WORKER,
+	KTWIN_SOFTIRQ,
 	KTWIN_NR_POLICIES
+};
+
+/**
+ * enum ktwin_soft_verdict - how a pump in softirq has ended
+ * @KTWIN_SOFT_DONE: there is nothing more to do
+ * @KTWIN_SOFT_MORE: there is, in another access section
+ * @KTWIN_SOFT_DEFER: there is, and softirq can't do it
+ */
+enum ktwin_soft_verdict {
+	KTWIN_SOFT_DONE,
+	KTWIN_SOFT_MORE,
+	KTWIN_SOFT_DEFER,
 };
 
 /* Bits of ktwin_vq.state; all may be changed from any context. */
@@ -108,6 +131,10 @@ struct ktwin_kick {
  * @overdue: when that thread is late
  * @queued_at: when @task_work was queued, in jiffies
  * @work: for being run by the worker
+ * @stlb: RX: the owner's memory for softirq
+ * @held: @lock is taken: softirq is to keep out; under @stlb->lock
+ * @napi: RX: for being run in softirq
+ * @pages: RX: the segments of the frame at hand, there
  * @counters: per CPU
  * @iov: segments of the frame at hand
  * @heads: chains that are to be given back next
@@ -135,6 +162,11 @@ struct ktwin_vq {
 	unsigned long			queued_at;
 	struct kthread_work		work;
 
+	struct vfp_stlb			*stlb;
+	bool				held;
+	struct napi_struct		napi;
+	struct bio_vec			*pages;
+
 	struct ktwin_counters __percpu	*counters;
 	struct iovec			*iov;
 	struct vfp_used			*heads;
@@ -147,6 +179,7 @@ struct ktwin_vq {
  * @lock: see above
  * @mm: the owner's; NULL when there is none.  Held by mm_count alone: when
  *	the owner dies, its memory goes, and pumps find it gone
+ * @notifier: tells of changes to the owner's page tables
  * @pid: the owner's, for telling twins apart in debugfs
  * @nr: tells the twins of one owner apart
  * @worker: made with the first owner, ended with the twin
@@ -157,12 +190,14 @@ struct ktwin_vq {
  * @own_hdr: the backend has no such header: we make it up
  * @dir: the folder in debugfs
  * @link: in the list of all twins (debugfs.c)
+ * @rcu: NAPI instances of its queues may be looked at for so long
  * @vqs: the queues
  */
 struct ktwin {
 	struct file		*body;
 	struct mutex		lock;
 	struct mm_struct	*mm;
+	struct mmu_notifier	notifier;
 	pid_t			pid;
 	unsigned int		nr;
 	struct kthread_worker	*worker;
@@ -173,8 +208,16 @@ struct ktwin {
 	bool			own_hdr;
 	struct dentry		*dir;
 	struct list_head	link;
+	struct rcu_head		rcu;
 	struct ktwin_vq		vqs[KTWIN_NR_VQS];
 };
+
+/* Whoever runs a queue, or changes it, has either of its locks. */
+static inline void ktwin_assert_owned(const struct ktwin_vq *vq)
+{
+	lockdep_assert(lockdep_is_held(&vq->lock) ||
+		       (vq->stlb && lockdep_is_held(&vq->stlb->lock)));
+}
 
 /* The virtio-net header that the guest sees but the backend does not. */
 static inline size_t ktwin_own_hdr_len(const struct ktwin *twin)
@@ -204,6 +247,10 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index);
 void ktwin_vq_free(struct ktwin_vq *vq);
 int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd);
 void ktwin_vq_lock(struct ktwin_vq *vq);
+int ktwin_vq_lock_killable(struct ktwin_vq *vq);
+bool ktwin_vq_trylock(struct ktwin_vq *vq);
+void ktwin_vq_lock_by_worker(struct ktwin_vq *vq);
+void ktwin_vq_unlock(struct ktwin_vq *vq);
 void ktwin_vq_stop(struct ktwin_vq *vq);
 void ktwin_vq_reset(struct ktwin_vq *vq);
 void ktwin_vq_break(struct ktwin_vq *vq);
@@ -231,15 +278,33 @@ void ktwin_executor_quiesce(struct ktwin_vq *vq);
 bool ktwin_executor_has_inline(void);
 void ktwin_executor_kick(struct ktwin_vq *vq);
 void ktwin_executor_wake(struct ktwin_vq *vq);
+void ktwin_executor_defer(struct ktwin_vq *vq);
+
+/* softirq.c: a queue run where the backend's events occur */
+
+int ktwin_softirq_init(void);
+void ktwin_softirq_exit(void);
+int ktwin_softirq_add(struct ktwin_vq *vq);
+void ktwin_softirq_remove(struct ktwin_vq *vq);
+void ktwin_softirq_free(struct ktwin_vq *vq);
+bool ktwin_softirq_schedule(struct ktwin_vq *vq);
+void ktwin_softirq_prepare(struct ktwin_vq *vq);
+
+/* invalidate.c: changes to the owner's page tables */
+
+int ktwin_invalidate_begin(struct ktwin *twin);
+void ktwin_invalidate_end(struct ktwin *twin);
 
 /* datapath.c: from the guest to the wire */
 
 bool ktwin_pump_tx(struct ktwin_vq *vq);
-int ktwin_publish(struct ktwin_vq *vq);
+int ktwin_publish(struct ktwin_vq *vq, bool soft);
 
 /* receive.c: from the wire to the guest */
 
 bool ktwin_pump_rx(struct ktwin_vq *vq);
+enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int *done);
+void ktwin_look_ahead_rx(struct ktwin_vq *vq);
 
 /* debugfs.c: counters and policies */
 

@@ -5,8 +5,9 @@
  *
  * A port is one queue's attachment to a backend.  Frames cross as iov_iters
  * over guest memory: the virtio-net header that was negotiated, then the
- * frame.  A port's functions are called by one thread at a time, in process
- * context, with current->mm the mm that the iov_iters belong to.
+ * frame.  A port's functions are called by one at a time, in process context, with
+ * current->mm the mm that the iov_iters belong to; but for what is said to be for
+ * softirq, too.
  */
 #ifndef NIC_SHIM_NSHIM_H
 #define NIC_SHIM_NSHIM_H
@@ -45,16 +46,18 @@ struct nshim_owner {
  *	backend refused
  * @may_send: is there room?  If not, an EPOLLOUT event comes when there is
  * @peek: length in bytes of the next frame with its header, 0 if there is
- *	none (then an EPOLLIN event comes with the next); @flags as for @xmit
+ *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
+ *	@wait false also in softirq, and then -EBUSY if somebody else is at the backend
  * @recv: take that frame into @to.  Returns its length, or the error for
- *	which it was dropped; it is gone either way
+ *	which it was dropped; it is gone either way.  Also in softirq, if @to is not of
+ *	user memory
  */
 struct nshim_ops {
 	unsigned int (*detach)(struct nshim_port *port);
 	int (*xmit)(struct nshim_port *port, struct iov_iter *frame);
 	unsigned int (*flush)(struct nshim_port *port);
 	bool (*may_send)(struct nshim_port *port);
-	size_t (*peek)(struct nshim_port *port, unsigned int *flags);
+	ssize_t (*peek)(struct nshim_port *port, unsigned int *flags, bool wait);
 	int (*recv)(struct nshim_port *port, struct iov_iter *to);
 };
 

@@ -237,10 +237,17 @@ static bool tap_may_send(struct nshim_port *port)
 
 /* Receive */
 
-static bool refill(struct tap_port *tap)
+/*
+ * Returns how many frames have come, or -EBUSY.  Who reads the tap holds its lock with
+ * softirqs enabled, so that they can't wait for it.
+ */
+static int refill(struct tap_port *tap, bool wait)
 {
+	if (wait)
+		spin_lock(&tap->ring->consumer_lock);
+	else if (!spin_trylock(&tap->ring->consumer_lock))
+		return -EBUSY;
 	tap->rx_head = 0;
-	spin_lock(&tap->ring->consumer_lock);
 	tap->rx_tail = __ptr_ring_consume_batched(tap->ring, tap->rx,
 						  TAP_BATCH);
 	if (tap->rx_tail)
@@ -249,15 +256,19 @@ static bool refill(struct tap_port *tap)
 	return tap->rx_tail;
 }
 
-static size_t tap_peek(struct nshim_port *port, unsigned int *flags)
+static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 {
 	struct tap_port *tap = to_tap(port);
 	struct sk_buff *skb;
 	size_t len;
 	void *ptr;
+	int ret;
 
-	if (tap->rx_head == tap->rx_tail && !refill(tap))
-		return 0;
+	if (tap->rx_head == tap->rx_tail) {
+		ret = refill(tap, wait);
+		if (ret <= 0)
+			return ret;
+	}
 	*flags = 0;
 	ptr = tap->rx[tap->rx_head];
 	if (tun_is_xdp_frame(ptr))

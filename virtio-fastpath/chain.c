@@ -69,6 +69,8 @@ static noinline int read_table(struct vfp_ring *ring, u64 table,
 	u64 addr = table + i * DESC_SIZE;
 	const void __user *from = vfp_hot_range(ring, addr, n * DESC_SIZE);
 
+	if (likely(from))
+		from = vfp_table_at(ring, from, n * DESC_SIZE);
 	run->n = from ? copy_run(from, n, ring->packed, run) : 0;
 	return likely(run->n) ? 0 : read_single(ring, addr, run);
 }

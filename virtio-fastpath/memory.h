@@ -13,6 +13,11 @@
 
 #include "virtio-fastpath/vfp.h"
 
+/* Where so many bytes of a table can be read; NULL: they can't be at once. */
+#ifndef vfp_table_at
+#define vfp_table_at(ring, at, len)	(at)
+#endif
+
 /* Where the region of an address is remembered. */
 static __always_inline const struct vhost_iotlb_map **
 vfp_hot_place(struct vfp_ring *ring, u64 addr)
@@ -154,7 +159,7 @@ vfp_copy_table(struct vfp_ring *ring, const struct vfp_desc *desc,
 	       struct vfp_desc *to, const struct vfp_desc *end, bool packed)
 {
 	unsigned int most = desc->len / sizeof(struct vring_desc);
-	unsigned int room = end - to;
+	unsigned int room = end - to, n = min3(most, room, VFP_RUN);
 	const struct vring_desc __user *from;
 
 	if (unlikely(!most))
@@ -162,7 +167,8 @@ vfp_copy_table(struct vfp_ring *ring, const struct vfp_desc *desc,
 	from = vfp_hot_inside(ring, desc->addr, desc->len);
 	if (unlikely(!from || !access_ok(from, desc->len)))
 		return 0;
-	return vfp_copy_descs(to, from, min3(most, room, VFP_RUN), packed);
+	from = vfp_table_at(ring, from, n * sizeof(*from));
+	return from ? vfp_copy_descs(to, from, n, packed) : 0;
 }
 
 static __always_inline void vfp_chain_begin(struct vfp_chain *chain)

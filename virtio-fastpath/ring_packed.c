@@ -98,6 +98,20 @@ static int write_event(struct vfp_ring *ring, u16 pos, u16 flags)
 }
 
 /**
+ * vfp_packed_sizes() - how long the ring's parts are
+ * @ring: the ring, with @num set
+ * @size: bytes of the descriptor ring, driver area, and device area
+ *
+ * Context: any; nothing of the ring changes meanwhile.
+ */
+void vfp_packed_sizes(const struct vfp_ring *ring, unsigned long *size)
+{
+	size[0] = ring_size(ring);
+	size[1] = sizeof(*ring->driver_event);
+	size[2] = sizeof(*ring->device_event);
+}
+
+/**
  * vfp_packed_access_ok() - can the ring's addresses be addresses of a process?
  * @ring: the ring, with @num and the addresses set
  *

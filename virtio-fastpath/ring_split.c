@@ -84,6 +84,20 @@ static unsigned long used_size(const struct vfp_ring *ring)
 }
 
 /**
+ * vfp_split_sizes() - how long the ring's parts are
+ * @ring: the ring, with @num set
+ * @size: bytes of the descriptor table, driver area, and device area
+ *
+ * Context: any; nothing of the ring changes meanwhile.
+ */
+void vfp_split_sizes(const struct vfp_ring *ring, unsigned long *size)
+{
+	size[0] = ring->num * sizeof(*ring->desc);
+	size[1] = avail_size(ring);
+	size[2] = used_size(ring);
+}
+
+/**
  * vfp_split_access_ok() - can the ring's addresses be addresses of a process?
  * @ring: the ring, with @num and the addresses set
  *

@@ -39,6 +39,8 @@
 #include <linux/vhost_iotlb.h>
 #include <uapi/linux/virtio_ring.h>
 
+#include "virtio-fastpath/stlb.h"
+
 /* Segments of one chain, and of all the chains that one frame fills. */
 #define VFP_MAX_SEGS	UIO_MAXIOV
 
@@ -213,6 +215,7 @@ struct vfp_cache {
  * @fault:	why the ring is broken
  * @mem:	the guest's memory
  * @cache:	what of them both was read already; the owner of the ring gives it
+ * @stlb:	what vfp_soft_* functions reach memory by, or NULL
  * @ahead_pos:	where what was read ahead begins; compares with @last_avail
  * @nr_ahead:	how much there is: chains; packed: descriptors
  *
@@ -221,7 +224,8 @@ struct vfp_cache {
  *
  * Whoever calls a vfp_ring function holds the lock of the ring's owner, in
  * process context, with current->mm the mm that the addresses belong to:
- * ring memory may fault in.
+ * ring memory may fault in.  Who calls a vfp_soft function is in an access section
+ * of @stlb instead, in any context but hard interrupts.
  */
 struct vfp_ring {
 	unsigned int			num;
@@ -259,6 +263,7 @@ struct vfp_ring {
 
 	struct vhost_iotlb		*mem;
 	struct vfp_cache		*cache;
+	struct vfp_stlb			*stlb;
 	u16				ahead_pos;
 	u16				nr_ahead;
 };
@@ -284,6 +289,7 @@ int vfp_chain_walk_packed(struct vfp_ring *ring, u16 head, unsigned int slot,
 
 /* ring_split.c: taking chains, giving them back, and who is told when */
 
+void vfp_split_sizes(const struct vfp_ring *ring, unsigned long *size);
 bool vfp_split_access_ok(const struct vfp_ring *ring);
 bool vfp_split_log_ok(const struct vfp_ring *ring, u64 log);
 int vfp_split_start(struct vfp_ring *ring);
@@ -297,6 +303,7 @@ int vfp_split_notify_on(struct vfp_ring *ring);
 
 /* ring_packed.c: the same for the other format */
 
+void vfp_packed_sizes(const struct vfp_ring *ring, unsigned long *size);
 bool vfp_packed_access_ok(const struct vfp_ring *ring);
 bool vfp_packed_log_ok(const struct vfp_ring *ring, u64 log);
 int vfp_packed_start(struct vfp_ring *ring);
@@ -419,5 +426,7 @@ static inline int vfp_fault(struct vfp_ring *ring, enum vfp_fault fault)
 	ring->fault = fault;
 	return -EIO;
 }
+
+#include "virtio-fastpath/soft.h"
 
 #endif /* VIRTIO_FASTPATH_VFP_H */

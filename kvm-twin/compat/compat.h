@@ -21,8 +21,10 @@
 #include <linux/if_tun.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/uio.h>
 
@@ -61,6 +63,23 @@ static inline void page_frag_cache_drain(struct page_frag_cache *nc)
 /* 6.14: a kthread worker is made and started by kthread_run_worker(). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
 #define kthread_run_worker	kthread_create_worker
+#endif
+
+/* 6.11: a device that is none, for NAPI instances alone. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+static inline struct net_device *compat_alloc_netdev_dummy(void)
+{
+	struct net_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+	if (dev)
+		init_dummy_netdev(dev);
+	return dev;
+}
+
+#define alloc_netdev_dummy(size)	compat_alloc_netdev_dummy()
+#define compat_free_netdev_dummy	kfree
+#else
+#define compat_free_netdev_dummy	free_netdev
 #endif
 
 /*

@@ -191,19 +191,25 @@ void shim_barrier(enum shim_event event)
 		shim.on_event(event, NULL);
 }
 
-/* The page that an address is in; it is there if the byte at the address is. */
+/* The pages from an address on; each is there if a byte is that it begins with. */
 int pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
 			struct page **pages)
 {
-	if (n != 1 || flags != FOLL_WRITE || !shim_reachable((void *)start, 1))
+	int i;
+
+	if (flags != FOLL_WRITE)
 		return -EFAULT;
-	*pages = (struct page *)(start & ~(PAGE_SIZE - 1));
-	return 1;
+	for (i = 0; i < n; i++, start = (start & PAGE_MASK) + PAGE_SIZE) {
+		if (!shim_reachable((void *)start, 1))
+			break;
+		pages[i] = (struct page *)(start & PAGE_MASK);
+	}
+	return i ? i : -EFAULT;
 }
 
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long n, bool dirty)
 {
 	(void)pages;
-	if (n != 1 || !dirty)
+	if (!n || !dirty)
 		die("a page of the log that stays clean");
 }

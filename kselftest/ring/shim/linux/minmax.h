@@ -16,6 +16,16 @@
 	min_a < min_b ? min_a : min_b;		\
 })
 
+#define max(a, b)	max_t(__typeof__(a), a, b)
+
+#define swap(a, b)				\
+do {						\
+	__typeof__(a) swap_a = (a);		\
+						\
+	(a) = (b);				\
+	(b) = swap_a;				\
+} while (0)
+
 #define min3(a, b, c)				\
 	min_t(__typeof__(a), min_t(__typeof__(a), a, b), c)
 

@@ -5,12 +5,25 @@
 
 #include <linux/types.h>
 
+#define PAGE_SHIFT	12
 #define PAGE_SIZE	4096UL
+#define PAGE_MASK	(~(PAGE_SIZE - 1))
 #define FOLL_WRITE	1
 
 #define offset_in_page(at)	((unsigned long)(at) & (PAGE_SIZE - 1))
 
 struct page;
+
+static inline bool PageHighMem(struct page *page)
+{
+	(void)page;
+	return false;
+}
+
+static inline void *page_address(struct page *page)
+{
+	return page;
+}
 
 int pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
 			struct page **pages);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A queue run in softirq: where the backend's event occurs, in whatever task's time.
+ *
+ * Each RX queue has a NAPI instance, which an event schedules, and whose poll pumps
+ * from the backend into the guest's buffers through the software TLB.  Nobody is woken.
+ * What can't be done so (a page that the TLB lacks, a log to be written, a lock that is
+ * held) goes to the worker, who does it in order and has the TLB learn on its way.
+ *
+ * The poll does not take vq->lock, which is a mutex; it holds the TLB's lock, and
+ * who has taken the mutex keeps it out by vq->held, changed under the TLB's lock.
+ */
+#include <linux/netdevice.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+
+#include "kvm-twin/datapath.h"
+#include "kvm-twin/trace.h"
+
+/* NAPI instances belong to a device; it is ours alone, and so is the lock of its list. */
+static struct net_device *napi_dev;
+static DEFINE_MUTEX(napi_lock);
+
+/**
+ * ktwin_softirq_init() - get what polls need
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int ktwin_softirq_init(void)
+{
+	napi_dev = alloc_netdev_dummy(0);
+	return napi_dev ? 0 : -ENOMEM;
+}
+
+/**
+ * ktwin_softirq_exit() - there are no twins any more
+ */
+void ktwin_softirq_exit(void)
+{
+	compat_free_netdev_dummy(napi_dev);
+}
+
+/* One access section. */
+static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
+{
+	enum ktwin_soft_verdict verdict;
+	u64 start = local_clock();
+	s64 ns;
+
+	if (unlikely(vq->held))
+		return KTWIN_SOFT_DEFER;
+	if (unlikely(!vq->port || vq->broken)) {
+		clear_bit(KTWIN_VQ_SCHEDULED, &vq->state);
+		return KTWIN_SOFT_DONE;
+	}
+	if (unlikely(!vfp_soft_begin(&vq->ring)))
+		return KTWIN_SOFT_DEFER;
+	ktwin_inc(vq, PUMPS_SOFTIRQ);
+	verdict = ktwin_pump_rx_soft(vq, budget, done);
+	vfp_soft_end(&vq->ring);
+	ns = max_t(s64, local_clock() - start, 0);
+	ktwin_add(vq, PUMP_NS, ns);
+	trace_ktwin_pump(vq, KTWIN_SOFTIRQ, verdict != KTWIN_SOFT_DONE, ns);
+	return verdict;
+}
+
+/*
+ * Context: softirq.  A section ends when somebody else waits for the lock, too; the
+ * next begins when he has had it.
+ */
+static int poll(struct napi_struct *napi, int budget)
+{
+	struct ktwin_vq *vq = container_of(napi, struct ktwin_vq, napi);
+	enum ktwin_soft_verdict verdict;
+	int done = 0;
+
+	if (budget <= 0)
+		return 0;
+	do {
+		spin_lock(&vq->stlb->lock);
+		verdict = pump(vq, budget, &done);
+		spin_unlock(&vq->stlb->lock);
+	} while (verdict == KTWIN_SOFT_MORE && done < budget);
+	if (verdict == KTWIN_SOFT_MORE)
+		return budget;
+	if (verdict == KTWIN_SOFT_DEFER) {
+		ktwin_inc(vq, DEFERRED);
+		ktwin_executor_defer(vq);
+	}
+	/* To have used all of it means to come back. */
+	done = min(done, budget - 1);
+	napi_complete_done(napi, done);
+	return done;
+}
+
+/**
+ * ktwin_softirq_add() - make a queue one that can be run in softirq
+ * @vq: the queue, which is stopped
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM; ktwin_softirq_remove() and ktwin_softirq_free() are due either
+ * way.
+ */
+int ktwin_softirq_add(struct ktwin_vq *vq)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	struct vfp_stlb *stlb = kvzalloc(sizeof(*stlb), gfp);
+
+	vq->pages = kvmalloc_array(KTWIN_SOFT_PAGES, sizeof(*vq->pages), gfp);
+	if (!stlb || !vq->pages) {
+		kvfree(stlb);
+		return -ENOMEM;
+	}
+	vfp_stlb_init(stlb);
+	vq->stlb = stlb;
+	vq->ring.stlb = stlb;
+	mutex_lock(&napi_lock);
+	/* As one for TX: nobody looks for it by its id. */
+	netif_napi_add_tx(napi_dev, &vq->napi, poll);
+	mutex_unlock(&napi_lock);
+	napi_enable(&vq->napi);
+	return 0;
+}
+
+/**
+ * ktwin_softirq_remove() - end what runs in softirq
+ * @vq: a queue that no event comes to any more
+ *
+ * Context: process; may sleep.
+ */
+void ktwin_softirq_remove(struct ktwin_vq *vq)
+{
+	if (!vq->stlb)
+		return;
+	napi_disable(&vq->napi);
+	mutex_lock(&napi_lock);
+	__netif_napi_del(&vq->napi);
+	mutex_unlock(&napi_lock);
+}
+
+/**
+ * ktwin_softirq_free() - free what ktwin_softirq_add() has allocated
+ * @vq: the queue
+ *
+ * Context: process; may sleep.
+ */
+void ktwin_softirq_free(struct ktwin_vq *vq)
+{
+	if (vq->stlb)
+		vfp_stlb_free(vq->stlb);
+	kvfree(vq->stlb);
+	kvfree(vq->pages);
+}
+
+/**
+ * ktwin_softirq_schedule() - have a queue run in softirq
+ * @vq: the queue, whose KTWIN_VQ_SCHEDULED was set by the caller
+ *
+ * Context: any.
+ * Return: whether it will be; not if it is known that softirq could not do it.
+ */
+bool ktwin_softirq_schedule(struct ktwin_vq *vq)
+{
+	if (!vq->stlb || !READ_ONCE(vq->stlb->mapped))
+		return false;
+	napi_schedule(&vq->napi);
+	return true;
+}
+
+/**
+ * ktwin_softirq_prepare() - have the TLB learn what softirq will need
+ * @vq: the queue, which is about to be pumped
+ *
+ * Context: process, vq->lock held, current->mm is the owner's.  Sleeps and faults.
+ */
+void ktwin_softirq_prepare(struct ktwin_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	if (vq->broken || vq->ring.log_data || vq->ring.log_ring)
+		return;
+	if (!vfp_stlb_map(&vq->ring))
+		ktwin_look_ahead_rx(vq);
+}

@@ -17,7 +17,7 @@ from guest import Guest
 PEER = '10.9.0.1'
 LOAD = OUT + '/load'
 DEVICES = {'vhost-net': '/dev/vhost-net', 'qemu': None,
-           'inline': DEVICE, 'worker': DEVICE}
+           'inline': DEVICE, 'worker': DEVICE, 'softirq': DEVICE}
 
 
 def interrupts(name):
@@ -164,7 +164,7 @@ class Guests:
 
     def choose(self, contender):
         """Which of the contenders that share the device it is from now on."""
-        if self.device in ('inline', 'worker'):
+        if DEVICES[self.device] == DEVICE:
             set_policy(contender)
 
     def close(self):

@@ -335,6 +335,7 @@ int main(int argc, char **argv)
 	twins(0, "inline");
 	twins(VMM_EVENT_IDX, "inline");
 	twins(VMM_EVENT_IDX, "worker");
+	twins(VMM_EVENT_IDX, "softirq");
 	claim(two_processes(), "calls are kicks, of two processes: all is served");
 	loop("a bridge that sends back", bridge, "ip link del br0");
 	loop("a redirection to itself", redirection, "tc qdisc del dev wire0 clsact");

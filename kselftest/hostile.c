@@ -61,7 +61,7 @@ static const char *where(int q)
 
 	snprintf(text, sizeof(text), "seed %llu, ring %lu, %s %s, %u, %s, features 0x%llx",
 		 (unsigned long long)seed, round_nr, r->packed ? "packed" : "split",
-		 queue_name(q), r->num, evil.inline_ ? "inline" : "worker",
+		 queue_name(q), r->num, evil.policy,
 		 (unsigned long long)evil.vmm.features);
 	return text;
 }

@@ -25,7 +25,7 @@ static const char * const fault_names[FAULTS] = {
 /**
  * struct evil - the twin
  * @vmm:	its device, eventfds and features; rings and memory are others
- * @inline_:	its policy
+ * @policy:	of its queues
  * @exact:	what is taken of its TX ring can be counted in chains
  * @tap:	its backend
  * @state:	its file of that name in debugfs
@@ -34,7 +34,7 @@ struct evil {
 	struct vmm	vmm;
 	struct arena	arena;
 	struct badring	rings[2];
-	bool		inline_;
+	const char	*policy;
 	bool		exact;
 	int		tap;
 	int		state;
@@ -250,6 +250,7 @@ static inline void evil_set_ring(struct evil *evil, struct pen *pen, int q)
 /* Another kind of ring, sometimes of another twin; both queues are stopped. */
 static inline void evil_set_up(struct evil *evil, struct pen *pen)
 {
+	static const char *const policies[] = { "inline", "worker", "softirq" };
 	struct vmm *vmm = &evil->vmm;
 	int q;
 
@@ -269,13 +270,13 @@ static inline void evil_set_up(struct evil *evil, struct pen *pen)
 		vmm->features |= VMM_INDIRECT;
 	if (!pen_once_in(pen, 4))
 		vmm->features |= BIT64(VIRTIO_NET_F_MRG_RXBUF);
-	evil->inline_ = pen_once_in(pen, 2);
+	evil->policy = policies[pen_below(pen, 3)];
 	evil->exact = pen_once_in(pen, 2);
 	must(!vmm_set_features(vmm));
 	must(!arena_set_mem(&evil->arena, vmm->dev));
 	for (q = RX; q <= TX; q++)
 		evil_set_ring(evil, pen, q);
-	must(vmm_set_policy(vmm, evil->inline_ ? "inline" : "worker"));
+	must(vmm_set_policy(vmm, evil->policy));
 }
 
 /* What came of the rings, by format and queue. */

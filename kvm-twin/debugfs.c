@@ -20,7 +20,7 @@ static struct dentry *root;
 static LIST_HEAD(twins);
 static DEFINE_MUTEX(twins_lock);	/* the list, and the twins' nr */
 
-int ktwin_default_policy = KTWIN_INLINE;
+int ktwin_default_policy;
 
 static const char * const policy_names[KTWIN_NR_POLICIES] = {
 	[KTWIN_INLINE]	= "inline",
@@ -95,7 +95,7 @@ static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 {
 	if (ktwin_vq_lock_killable(vq))
 		return -EINTR;
-	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s\n",
+	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s stlb=%s invalidate_ns_max=%llu\n",
 		   vq_names[vq->index],
 		   !vq->port ? "stopped" : vq->broken ? "broken" : "running",
 		   vq->ring.packed ? "packed" : "split",
@@ -105,7 +105,9 @@ static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 		   test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_ROOM, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state),
-		   vq->kick.file ? "set" : "none", vq->call ? "set" : "none");
+		   vq->kick.file ? "set" : "none", vq->call ? "set" : "none",
+		   vq->stlb && vq->stlb->mapped ? "mapped" : "none",
+		   READ_ONCE(vq->invalidate_ns));
 	ktwin_vq_unlock(vq);
 	return 0;
 }

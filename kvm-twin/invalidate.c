@@ -7,19 +7,30 @@
  * is the last change, and it never ends.
  */
 #include <linux/mmu_notifier.h>
+#include <linux/sched/clock.h>
 
 #include "kvm-twin/twin.h"
 
+static void invalidate_vq(struct ktwin_vq *vq, unsigned long first, unsigned long last)
+{
+	u64 start = local_clock();
+	s64 ns;
+
+	if (vfp_stlb_invalidate(vq->stlb, first, last))
+		ktwin_inc(vq, STLB_DROPS);
+	ns = local_clock() - start;
+	/* Of two at a time the one may be forgotten. */
+	if (ns > (s64)READ_ONCE(vq->invalidate_ns))
+		WRITE_ONCE(vq->invalidate_ns, ns);
+}
+
 static void invalidate(struct ktwin *twin, unsigned long first, unsigned long last)
 {
-	struct ktwin_vq *vq;
 	unsigned int i;
 
-	for (i = 0; i < KTWIN_NR_VQS; i++) {
-		vq = &twin->vqs[i];
-		if (vq->stlb && vfp_stlb_invalidate(vq->stlb, first, last))
-			ktwin_inc(vq, STLB_DROPS);
-	}
+	for (i = 0; i < KTWIN_NR_VQS; i++)
+		if (twin->vqs[i].stlb)
+			invalidate_vq(&twin->vqs[i], first, last);
 }
 
 /* Context: process; may not sleep if @range says so, and does not. */

@@ -10,7 +10,7 @@
 
 #include "kvm-twin/twin.h"
 
-static char *policy = "inline";
+static char *policy = "softirq";
 module_param(policy, charp, 0444);
 MODULE_PARM_DESC(policy, "who serves a new queue: inline, worker or softirq");
 
@@ -24,9 +24,10 @@ static int __init ktwin_init(void)
 		return ret;
 	}
 	ktwin_default_policy = ret;
-	if (!ktwin_executor_has_inline() && ret == KTWIN_INLINE) {
+	if (!ktwin_executor_has_inline() && ret != KTWIN_WORKER) {
 		pr_info("kvm_twin: this kernel exports no task_work_add(): kicks go to workers\n");
-		ktwin_default_policy = KTWIN_WORKER;
+		if (ret == KTWIN_INLINE)
+			ktwin_default_policy = KTWIN_WORKER;
 	}
 
 	ret = ktwin_softirq_init();

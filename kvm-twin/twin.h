@@ -133,6 +133,7 @@ struct ktwin_kick {
  * @work: for being run by the worker
  * @stlb: RX: the owner's memory for softirq
  * @held: @lock is taken: softirq is to keep out; under @stlb->lock
+ * @invalidate_ns: how long a change of the owner's page tables was kept at most
  * @napi: RX: for being run in softirq
  * @pages: RX: the segments of the frame at hand, there
  * @counters: per CPU
@@ -164,6 +165,7 @@ struct ktwin_vq {
 
 	struct vfp_stlb			*stlb;
 	bool				held;
+	u64				invalidate_ns;
 	struct napi_struct		napi;
 	struct bio_vec			*pages;
 

@@ -274,6 +274,8 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 	if (tun_is_xdp_frame(ptr))
 		return tap->hdr_len + tun_ptr_to_xdp(ptr)->len;
 	skb = ptr;
+	if (!wait && compat_copy_may_sleep(skb))
+		return -EBUSY;
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		*flags |= NSHIM_FRAME_CSUM;
 	if (skb_is_gso(skb))

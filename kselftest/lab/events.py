@@ -270,7 +270,7 @@ def reload(scene):
 
 def policy(scene):
     """All queues under the other policy, and back."""
-    for name in ('worker', 'inline'):
+    for name in ('worker', 'inline', 'softirq'):
         set_policy(name)
         scene.flows()
 

@@ -66,7 +66,8 @@ def offloads(tap, guest):
 def policies(tap, guest):
     name = f'/sys/kernel/debug/kvm-twin/{twins()[0]}/policy'
     for words, queue, counter in (('worker', 'tx0', 'kicks_worker'),
-                                  ('tx0 inline', 'tx0', 'kicks_inline')):
+                                  ('tx0 inline', 'tx0', 'kicks_inline'),
+                                  ('rx0 softirq', 'rx0', 'packets_softirq')):
         with open(name, 'w') as file:
             file.write(words)
         before = counters(twins()[0], queue)[counter]

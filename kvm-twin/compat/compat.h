@@ -82,6 +82,17 @@ static inline struct net_device *compat_alloc_netdev_dummy(void)
 #define compat_free_netdev_dummy	free_netdev
 #endif
 
+/* 6.10, and late releases of 6.1 and 6.6: skb_copy_datagram_iter() does not sleep. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0) ||		\
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 40) &&	\
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)) ||	\
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 100) &&	\
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
+#define compat_copy_may_sleep(skb)	false
+#else
+#define compat_copy_may_sleep(skb)	skb_is_nonlinear(skb)
+#endif
+
 /*
  * After 6.12: a frame of a tap's batch begins with its virtio-net header;
  * until then its length stood before that.  (Probed: probes.mk.)

@@ -64,7 +64,9 @@ static int same_addresses(unsigned int i)
 
 static int change_policy(unsigned int i)
 {
-	return vmm_set_policy(&vmm, i & 1 ? "inline" : "worker") ? 0 : -1;
+	static const char *const names[] = { "inline", "worker", "softirq" };
+
+	return vmm_set_policy(&vmm, names[i % 3]) ? 0 : -1;
 }
 
 static int read_counters(unsigned int i)

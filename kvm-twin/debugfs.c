@@ -106,7 +106,7 @@ static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 		   test_bit(KTWIN_VQ_WANTS_ROOM, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state),
 		   vq->kick.file ? "set" : "none", vq->call ? "set" : "none",
-		   vq->stlb && vq->stlb->mapped ? "mapped" : "none",
+		   vq->stlb && READ_ONCE(vq->stlb->mapped) ? "mapped" : "none",
 		   READ_ONCE(vq->invalidate_ns));
 	ktwin_vq_unlock(vq);
 	return 0;

@@ -203,6 +203,17 @@ void ktwin_vq_unlock(struct ktwin_vq *vq)
 	mutex_unlock(&vq->lock);
 }
 
+/* With the lock: in an access section the ring's addresses are the kernel's. */
+static bool ring_ok(struct ktwin_vq *vq)
+{
+	bool ok;
+
+	ktwin_vq_lock(vq);
+	ok = vfp_ring_access_ok(&vq->ring);
+	ktwin_vq_unlock(vq);
+	return ok;
+}
+
 /**
  * ktwin_vq_set_backend() - start a queue on a backend, or stop it
  * @vq: the queue
@@ -223,7 +234,7 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 
 	lockdep_assert_held(&vq->twin->lock);
 	/* What vhost-net asks even of a client that wants to stop. */
-	if (!vq->twin->mem || !vfp_ring_access_ok(&vq->ring) || !ktwin_log_ok(vq))
+	if (!vq->twin->mem || !ring_ok(vq) || !ktwin_log_ok(vq))
 		return -EFAULT;
 	if (fd == -1) {
 		ktwin_vq_stop(vq);

@@ -219,6 +219,8 @@ struct vfp_cache {
  * @ahead_pos:	where what was read ahead begins; compares with @last_avail
  * @nr_ahead:	how much there is: chains; packed: descriptors
  *
+ * Between vfp_soft_begin() and vfp_soft_end() the three addresses are the kernel's own.
+ *
  * Of a packed ring, what is an entry above is a position: an index into the
  * ring, and a wrap counter in the top bit.
  *

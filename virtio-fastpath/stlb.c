@@ -274,18 +274,19 @@ int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
  * @len: bytes from there on
  *
  * Context: any but hard interrupts; @stlb->lock held.
- * Return: where; NULL if the page is not here, or they are more than one.
+ * Return: where; NULL if the page is not here, then @stlb->missed is set, or if they
+ * are more than one.
  */
 void *vfp_stlb_at(struct vfp_stlb *stlb, const void __user *at, size_t len)
 {
 	unsigned long offset = offset_in_page(at);
 	struct page *page = find_page(stlb, page_of(at));
 
-	if (unlikely(!page || len > PAGE_SIZE - offset)) {
+	if (unlikely(!page)) {
 		stlb->missed = true;
 		return NULL;
 	}
-	return page_address(page) + offset;
+	return likely(len <= PAGE_SIZE - offset) ? page_address(page) + offset : NULL;
 }
 
 /**

@@ -242,12 +242,13 @@ int vfp_stlb_fill(struct vfp_stlb *stlb, const void __user *at)
  * @stlb: the TLB
  * @iov: the segments
  * @n: how many
+ * @max: how many of their pages, from the first on; a guest may have named many
  *
  * Context: process, current->mm is the owner's; sleeps and faults.
  * Return: how many pages were learnt, or the error of the first that can't be.
  */
 int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
-			   unsigned int n)
+			   unsigned int n, unsigned int max)
 {
 	unsigned long at, last;
 	int ret, learnt = 0;
@@ -258,6 +259,8 @@ int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
 		at = page_of(iov->iov_base);
 		last = page_of(iov->iov_base + (iov->iov_len - 1));
 		for (; at <= last; at += PAGE_SIZE) {
+			if (!max--)
+				return learnt;
 			ret = vfp_stlb_fill(stlb, (const void __user *)at);
 			if (ret < 0)
 				return ret;

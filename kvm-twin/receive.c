@@ -392,7 +392,7 @@ void ktwin_look_ahead_rx(struct ktwin_vq *vq)
 		steps += chain.steps;
 		slots += chain.slots;
 		ret = vfp_stlb_fill_segments(vq->stlb, chain.iov + chain.nr_out,
-					     chain.nr_in);
+					     chain.nr_in, KTWIN_SOFT_PAGES);
 		if (ret < 0)
 			break;
 		ktwin_add(vq, STLB_FILLS, ret);

@@ -242,12 +242,13 @@ int vfp_stlb_fill(struct vfp_stlb *stlb, const void __user *at)
  * @stlb: the TLB
  * @iov: the segments
  * @n: how many
+ * @max: how many of their pages, from the first on; a guest may have named many
  *
  * Context: process, current->mm is the owner's; sleeps and faults.
  * Return: how many pages were learnt, or the error of the first that can't be.
  */
 int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
-			   unsigned int n)
+			   unsigned int n, unsigned int max)
 {
 	unsigned long at, last;
 	int ret, learnt = 0;
@@ -258,6 +259,8 @@ int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
 		at = page_of(iov->iov_base);
 		last = page_of(iov->iov_base + (iov->iov_len - 1));
 		for (; at <= last; at += PAGE_SIZE) {
+			if (!max--)
+				return learnt;
 			ret = vfp_stlb_fill(stlb, (const void __user *)at);
 			if (ret < 0)
 				return ret;
@@ -274,18 +277,19 @@ int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
  * @len: bytes from there on
  *
  * Context: any but hard interrupts; @stlb->lock held.
- * Return: where; NULL if the page is not here, or they are more than one.
+ * Return: where; NULL if the page is not here, then @stlb->missed is set, or if they
+ * are more than one.
  */
 void *vfp_stlb_at(struct vfp_stlb *stlb, const void __user *at, size_t len)
 {
 	unsigned long offset = offset_in_page(at);
 	struct page *page = find_page(stlb, page_of(at));
 
-	if (unlikely(!page || len > PAGE_SIZE - offset)) {
+	if (unlikely(!page)) {
 		stlb->missed = true;
 		return NULL;
 	}
-	return page_address(page) + offset;
+	return likely(len <= PAGE_SIZE - offset) ? page_address(page) + offset : NULL;
 }
 
 /**

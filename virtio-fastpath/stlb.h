@@ -85,7 +85,7 @@ void vfp_stlb_settled(struct vfp_stlb *stlb);
 bool vfp_stlb_note(struct vfp_stlb *stlb, unsigned long *changes);
 int vfp_stlb_fill(struct vfp_stlb *stlb, const void __user *at);
 int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
-			   unsigned int n);
+			   unsigned int n, unsigned int max);
 void *vfp_stlb_at(struct vfp_stlb *stlb, const void __user *at, size_t len);
 unsigned long vfp_stlb_copy(struct vfp_stlb *stlb, void *to,
 			    const void __user *from, size_t len);

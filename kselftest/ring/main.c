@@ -64,5 +64,6 @@ int main(int argc, char **argv)
 	tap_run(packed_model_tests);
 	tap_run(packed_fuzz_tests);
 	tap_run(turn_tests);
+	tap_run(stlb_tests);
 	return tap_done();
 }

@@ -23,6 +23,7 @@ extern const struct test packed_event_tests[];
 extern const struct test packed_model_tests[];
 extern const struct test packed_fuzz_tests[];
 extern const struct test turn_tests[];
+extern const struct test stlb_tests[];
 
 /* Set by the command line: how many rings are tried, and which. */
 extern unsigned long fuzz_rings;

@@ -4,6 +4,7 @@
  */
 #include <linux/mm.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,7 +192,14 @@ void shim_barrier(enum shim_event event)
 		shim.on_event(event, NULL);
 }
 
-/* The pages from an address on; each is there if a byte is that it begins with. */
+/* Is it there, by a byte that it begins with? */
+static bool has_page(const void *at)
+{
+	return shim_reachable(at, 1) &&
+	       (!shim.on_pin || shim.on_pin((void *)((uintptr_t)at & PAGE_MASK)));
+}
+
+/* The pages from an address on. */
 int pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
 			struct page **pages)
 {
@@ -200,9 +208,10 @@ int pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
 	if (flags != FOLL_WRITE)
 		return -EFAULT;
 	for (i = 0; i < n; i++, start = (start & PAGE_MASK) + PAGE_SIZE) {
-		if (!shim_reachable((void *)start, 1))
+		if (!has_page((void *)start))
 			break;
-		pages[i] = (struct page *)(start & PAGE_MASK);
+		pages[i] = (struct page *)((start & PAGE_MASK) + shim.distance);
+		shim.pinned++;
 	}
 	return i ? i : -EFAULT;
 }
@@ -211,5 +220,31 @@ void unpin_user_pages_dirty_lock(struct page **pages, unsigned long n, bool dirt
 {
 	(void)pages;
 	if (!n || !dirty)
-		die("a page of the log that stays clean");
+		die("a page that stays clean");
+	if (n > shim.pinned)
+		die("a page is let go that is not held");
+	shim.pinned -= n;
+	shim.dirtied += n;
+}
+
+/* Pages that lie side by side already are where they are mapped to. */
+void *vmap(struct page **pages, unsigned int n, unsigned long flags, int prot)
+{
+	unsigned int i;
+
+	(void)flags;
+	(void)prot;
+	if (shim.no_space)
+		return NULL;
+	for (i = 1; i < n; i++)
+		if ((char *)pages[i] != (char *)pages[0] + i * PAGE_SIZE)
+			die("pages are mapped in another order");
+	shim.mapped++;
+	return pages[0];
+}
+
+void vunmap(const void *at)
+{
+	if (!at || !shim.mapped--)
+		die("unmap of what was not mapped");
 }

@@ -34,6 +34,13 @@ enum shim_event {
  * @failed:	out: who made it, NULL if there was none
  * @on_event:	told of each access and barrier before it happens, or NULL
  * @on_store:	takes a write over, if it likes (returns true), or NULL
+ * @distance:	how far behind the process's address the kernel has a page
+ * @pinned:	pages that are held
+ * @dirtied:	pages that were made dirty, ever
+ * @mapped:	mappings by vmap() that are there
+ * @no_memory:	there is none to be allocated
+ * @no_space:	nothing can be mapped
+ * @on_pin:	told of each page before it is held; false: it can't be.  Or NULL
  */
 struct shim {
 	unsigned long	reads;
@@ -49,6 +56,13 @@ struct shim {
 	const void	*failed;
 	void		(*on_event)(enum shim_event event, const void *addr);
 	bool		(*on_store)(void *to, const void *from, size_t len);
+	long		distance;
+	unsigned long	pinned;
+	unsigned long	dirtied;
+	unsigned long	mapped;
+	bool		no_memory;
+	bool		no_space;
+	bool		(*on_pin)(const void *page);
 };
 
 extern struct shim shim;

@@ -4,12 +4,14 @@
 
 #include <stdlib.h>
 
+#include "kselftest/ring/shim/shim.h"
+
 #define GFP_KERNEL_ACCOUNT	0
 
 static inline void *kvmalloc_array(size_t n, size_t size, int gfp)
 {
 	(void)gfp;
-	return reallocarray(NULL, n, size);
+	return shim.no_memory ? NULL : reallocarray(NULL, n, size);
 }
 
 static inline void kvfree(void *at)

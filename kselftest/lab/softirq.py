@@ -23,7 +23,7 @@ KINDS = {
     'anonymous': (),
     'memfd': ('-object', f'memory-backend-memfd,{SHARED}',
               '-machine', 'memory-backend=ram'),
-    'huge pages': ('-object', f'memory-backend-memfd,hugetlb=on,hugetlbsize=2M,{SHARED}',
+    'huge': ('-object', f'memory-backend-memfd,hugetlb=on,hugetlbsize=2M,{SHARED}',
                    '-machine', 'memory-backend=ram'),
     'a file': ('-object', f'memory-backend-file,mem-path=/tmp/guest-ram,{SHARED}',
                '-machine', 'memory-backend=ram'),

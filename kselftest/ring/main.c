@@ -65,5 +65,7 @@ int main(int argc, char **argv)
 	tap_run(packed_fuzz_tests);
 	tap_run(turn_tests);
 	tap_run(stlb_tests);
+	tap_run(mapped_tests);
+	tap_run(soft_tests);
 	return tap_done();
 }

@@ -163,6 +163,13 @@ static void any_ring(struct rig *rig)
 	expect_eq(vfp_ring_start(&rig->ring), 0);
 }
 
+void fuzz_split_ring(struct rig *rig, u64 *state)
+{
+	seed = *state;
+	any_ring(rig);
+	*state = seed;
+}
+
 /* Beyond what pop has seen of it, the index is what memory has. */
 static enum vfp_fault expected(const struct rig *rig, bool *empty)
 {

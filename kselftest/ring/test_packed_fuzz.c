@@ -206,6 +206,13 @@ static void any_ring(struct rig *rig)
 	}
 }
 
+void fuzz_packed_ring(struct rig *rig, u64 *state)
+{
+	seed = *state;
+	any_ring(rig);
+	*state = seed;
+}
+
 static struct pdrv_pos at(const struct vfp_ring *ring)
 {
 	return (struct pdrv_pos) {

@@ -24,10 +24,16 @@ extern const struct test packed_model_tests[];
 extern const struct test packed_fuzz_tests[];
 extern const struct test turn_tests[];
 extern const struct test stlb_tests[];
+extern const struct test mapped_tests[];
+extern const struct test soft_tests[];
 
 /* Set by the command line: how many rings are tried, and which. */
 extern unsigned long fuzz_rings;
 extern unsigned long long fuzz_seed;
+
+/* A random ring for a rig of its format, from *@state, which is never 0. */
+void fuzz_split_ring(struct rig *rig, u64 *state);
+void fuzz_packed_ring(struct rig *rig, u64 *state);
 
 /* Says how many there were of each sort. */
 void fuzz_note(const char *format, unsigned long rings, unsigned long chains,

@@ -47,9 +47,9 @@ void twice_unmap(void)
 	shim.distance = 0;
 }
 
-void twice_forbid(const void *at, size_t len)
+void twice_forbid(const void *at, size_t len, bool reads)
 {
-	must(!mprotect(twice_kernel(at), len, PROT_NONE), "mprotect");
+	must(!mprotect(twice_kernel(at), len, reads ? PROT_NONE : PROT_READ), "mprotect");
 }
 
 void twice_hide(bool hidden)

@@ -19,8 +19,8 @@ static inline void *twice_kernel(const void *at)
 	return (void *)((unsigned long)at + shim.distance);
 }
 
-/* Who touches these of the kernel's pages dies. */
-void twice_forbid(const void *at, size_t len);
+/* Who writes to these of the kernel's pages dies; or who @reads them, too. */
+void twice_forbid(const void *at, size_t len, bool reads);
 
 /* Who touches the process's addresses does; or no longer. */
 void twice_hide(bool hidden);

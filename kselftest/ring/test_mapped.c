@@ -27,8 +27,6 @@ static u8 *memory;
 
 static void begin(bool packed)
 {
-	unsigned int i;
-
 	memory = twice_map(NR_PAGES * PAGE_SIZE);
 	stlb = aligned_alloc(64, sizeof(*stlb));
 	memset(stlb, 0, sizeof(*stlb));
@@ -39,8 +37,10 @@ static void begin(bool packed)
 	parts[0].size = drv_desc_size(NUM);
 	parts[1].size = packed ? PDRV_EVENT_SIZE : drv_avail_size(NUM);
 	parts[2].size = packed ? PDRV_EVENT_SIZE : drv_used_size(NUM);
-	for (i = 0; i < 3; i++)
-		parts[i].at = memory + (1 + 20 * i) * PAGE_SIZE + 4096 - 16;
+	/* The descriptors end where a page does. */
+	parts[0].at = memory + PAGE_SIZE;
+	parts[1].at = memory + 22 * PAGE_SIZE - 16;
+	parts[2].at = memory + 42 * PAGE_SIZE - 16;
 	ring.desc = (void *)parts[0].at;
 	ring.avail = (void *)parts[1].at;
 	ring.used = (void *)parts[2].at;
@@ -168,8 +168,8 @@ static void drop_each_page(bool packed)
 			expect_eq(is_mapped(), !is_ours(page));
 		}
 	expect_eq(vfp_stlb_map(&ring), 0);
-	/* From the last byte of the one part's pages to the first of the next one's. */
-	page = parts[0].at + pages_of(&parts[0]) * PAGE_SIZE + 16 - 4096;
+	/* All between the pages of two parts. */
+	page = parts[0].at + parts[0].size;
 	change(page, parts[1].at - (4096 - 16) - 1, false);
 	expect(is_mapped());
 	change(page - 1, page - 1, true);

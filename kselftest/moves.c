@@ -5,11 +5,10 @@
  * changed.
  */
 #include "kselftest/vmm.h"
-#include "kselftest/proc.h"
+#include "kselftest/paging.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/swap.h>
 #include <sys/wait.h>
 
 #define NUM	64
@@ -17,16 +16,6 @@
 /* What no frame is in: the middle of memory, from one huge page to another. */
 #define IDLE	(6u << 20)
 #define IDLE_LEN (4u << 20)
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 
 static struct vmm vmm;
 static struct wire wire;
@@ -139,61 +128,6 @@ static int merge(unsigned int i)
 	poll(NULL, 0, 1);
 	return madvise(vmm.mem, VMM_MEM,
 		       i & 1 ? MADV_UNMERGEABLE : MADV_MERGEABLE) ? errno : 0;
-}
-
-/* What each needs; returns what is missing, or NULL. */
-
-static const char * const make_swap[] = {
-	"modprobe -q zram",
-	"test -e /dev/zram0 && echo 64M >/sys/block/zram0/disksize",
-	"mkswap /dev/zram0 >/tmp/mkswap 2>&1",
-	NULL
-};
-
-static const char *needs_swap(void)
-{
-	if (!commands(make_swap) || swapon("/dev/zram0", 0))
-		return "no swap could be made";
-	return NULL;
-}
-
-static void end_swap(void)
-{
-	must(!swapoff("/dev/zram0"));
-	wire_write("/sys/block/zram0/reset", "1");
-}
-
-static const char *needs_compaction(void)
-{
-	return access("/proc/sys/vm/compact_memory", W_OK) ?
-		"this kernel does not compact memory" : NULL;
-}
-
-static const char *needs_collapse(void)
-{
-	return access("/sys/kernel/mm/transparent_hugepage", F_OK) ?
-		"this kernel has no huge pages that come by themselves" : NULL;
-}
-
-static const char *needs_merging(void)
-{
-	if (access("/sys/kernel/mm/ksm/run", W_OK))
-		return "this kernel merges no pages";
-	wire_write("/sys/kernel/mm/ksm/pages_to_scan", "2000");
-	wire_write("/sys/kernel/mm/ksm/sleep_millisecs", "1");
-	wire_write("/sys/kernel/mm/ksm/run", "1");
-	return NULL;
-}
-
-static void end_merging(void)
-{
-	wire_write("/sys/kernel/mm/ksm/run", "2");
-}
-
-/* A figure that grows, if what is to happen happens. */
-static long long vmstat(const char *name)
-{
-	return proc_sum("/proc/vmstat", name, 0);
 }
 
 static const struct change {

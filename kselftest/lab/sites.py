@@ -12,13 +12,14 @@ CAN_FAIL = re.compile(r'''
     _*k[vmz]*alloc\w*|(pcpu_alloc|__alloc_percpu)\w*|v?memdup\w*|_copy_(from|to)_(user|iter)\w*|
     vhost_iotlb_(alloc|add_range)|anon_inode_getfile|kthread_create\w*|
     cgroup_attach_task_all|debugfs_create\w*|single_open|_*page_frag_alloc\w*|
-    misc_register''', re.VERBOSE)
+    misc_register|alloc_netdev\w*|mmu_notifier_register|vmap''', re.VERBOSE)
 # Single words of user memory: not by fault injection, which knows nothing of them.
 WORD = re.compile(r'__(get|put)_user_\w+')
-# What does neither, or does it for tracing, which goes on without.  To pin a page of the
-# dirty log fails where there is none, which kselftest/logging.c sees to.
+# What does neither, or does it for tracing, which goes on without.  To pin a page fails
+# where there is none: of the dirty log, kselftest/logging.c sees to that, and of what
+# softirq writes to, kselftest/mapped.c.
 CANNOT = re.compile(r'''
-    _*mutex_\w+|_raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
+    _*mutex_\w+|_*raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
     kthread_(queue_work|destroy_worker|use_mm|unuse_mm|flush_work)|wake_up_process|
     vhost_iotlb_(free|itree_\w+)|(un)?pin_user_pages\w*|_*fput\w*|fget|_*task_work_add|
     seq_(printf|read|lseek|puts|write)|single_release|trace_\w+|__trace\w+|perf_\w+|
@@ -33,7 +34,8 @@ CANNOT = re.compile(r'''
     __check_object_size|__might_\w+|_*(memset|memcpy|memmove|memcmp)|
     _*cond_resched\w*|_*preempt_\w+|__init_\w+|_*warn\w*|__WARN\w*|
     __copy_overflow|refcount_\w+|cpu_number|noop_llseek|compat_ptr_ioctl|
-    check_zeroed_user|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
+    check_zeroed_user|vunmap|kv?free_call_rcu|free_netdev|mmu_notifier_unregister|
+    _*napi_\w+|_*netif_napi_\w+|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
     re.VERBOSE)
 # Indirect ones: by what stands in the line.
 INDIRECT = re.compile(r'->(sendmsg|recvmsg)\(')
@@ -43,7 +45,8 @@ LABEL = re.compile(r'[0-9a-f]+ <(.+)>:$')
 LINE = re.compile(r'\s*([0-9a-f]+):\t(.*)')
 RELOCATION = re.compile(r'\s+[0-9a-f]+: R_X86_64_\w+\s+(\S+?)(?:[-+]0x[0-9a-f]+)?$')
 # By the load alone they are called.
-LOADING = ('ktwin_init', 'ktwin_chardev_register', 'ktwin_debugfs_init')
+LOADING = ('ktwin_init', 'ktwin_chardev_register', 'ktwin_debugfs_init',
+           'ktwin_softirq_init')
 
 
 class Site:

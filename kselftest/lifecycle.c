@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #define NUM	256
@@ -369,6 +370,33 @@ static bool opened_again_and_again(void)
 	return true;
 }
 
+static void nothing(int number)
+{
+	(void)number;
+}
+
+/* VMMs have timers: QEMU's took SET_OWNER's EINTR for the end. */
+static bool owner_is_signalled(void)
+{
+	static const struct itimerval often = { { 0, 300 }, { 0, 300 } }, never;
+	struct sigaction action = { .sa_handler = nothing };
+	unsigned int i;
+	int dev, err = 0;
+
+	must(!sigaction(SIGALRM, &action, NULL));
+	must(!setitimer(ITIMER_REAL, &often, NULL));
+	for (i = 0; i < 500 && !err; i++) {
+		dev = open(vmm_device, O_RDWR | O_CLOEXEC);
+		if (dev < 0 && errno == EINTR)
+			continue;
+		must(dev >= 0);
+		err = vmm_ioctl(dev, VHOST_SET_OWNER, NULL);
+		close(dev);
+	}
+	must(!setitimer(ITIMER_REAL, &never, NULL));
+	return equal(err, 0, "SET_OWNER");
+}
+
 static void queues(void)
 {
 	vmm_run(&vmm, &wire, VMM_BASIC, NUM);
@@ -406,6 +434,7 @@ int main(int argc, char **argv)
 	taps();
 	claim(works_after_killed_owners(), "an owner may be killed under traffic");
 	claim(opened_again_and_again(), "the device opens again and again");
+	claim(owner_is_signalled(), "an owner may be signalled all the time");
 	wire_close(&wire);
 	return report_end();
 }

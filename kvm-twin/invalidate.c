@@ -70,19 +70,24 @@ static const struct mmu_notifier_ops notifier_ops = {
  * ktwin_invalidate_begin() - be told of changes
  * @twin: a twin that has got an owner, and whose queues are stopped
  *
+ * To register takes all the locks of the owner's memory, and gives up for a signal that is
+ * pending: the call is made again once that was handled.
+ *
  * Context: process, the owner's; twin->lock held.  May sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -ERESTARTNOINTR.
  */
 int ktwin_invalidate_begin(struct ktwin *twin)
 {
 	unsigned int i;
+	int err;
 
 	lockdep_assert_held(&twin->lock);
 	for (i = 0; i < KTWIN_NR_VQS; i++)
 		if (twin->vqs[i].stlb)
 			twin->vqs[i].stlb->under_way = 0;
 	twin->notifier.ops = &notifier_ops;
-	return mmu_notifier_register(&twin->notifier, twin->mm);
+	err = mmu_notifier_register(&twin->notifier, twin->mm);
+	return err == -EINTR ? -ERESTARTNOINTR : err;
 }
 
 /**

@@ -104,7 +104,10 @@ void ktwin_invalidate_end(struct ktwin *twin)
 
 	lockdep_assert_held(&twin->lock);
 	mmu_notifier_unregister(&twin->notifier, twin->mm);
-	for (i = 0; i < KTWIN_NR_VQS; i++)
-		if (twin->vqs[i].stlb)
-			vfp_stlb_forget(twin->vqs[i].stlb);
+	for (i = 0; i < KTWIN_NR_VQS; i++) {
+		if (!twin->vqs[i].stlb)
+			continue;
+		vfp_stlb_forget(twin->vqs[i].stlb);
+		vfp_stlb_free(twin->vqs[i].stlb);
+	}
 }

@@ -257,9 +257,13 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 	ktwin_vq_unlock(vq);
 	if (old)
 		detach(vq, old);
-	if (!err)
-		ktwin_executor_wake(vq);
-	return err;
+	if (err)
+		return err;
+	/* So that a softirq, if it is to be one, comes now. */
+	local_bh_disable();
+	ktwin_executor_wake(vq);
+	local_bh_enable();
+	return 0;
 }
 
 /**

@@ -342,7 +342,7 @@ bool ktwin_pump_rx(struct ktwin_vq *vq)
  * ktwin_pump_rx_soft() - the same in softirq
  * @vq: an RX queue that runs
  * @budget: how many frames, at most KTWIN_PUMP_PACKETS
- * @done: how many of them it was; counted on
+ * @done: how many of them it was, or as many as their bytes stand for; counted on
  *
  * Ends early when somebody else waits for the TLB.
  *
@@ -360,7 +360,9 @@ enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int 
 		verdict = pump(vq, &share, true);
 	} while (verdict == KTWIN_GO_ON && !ktwin_share_done(&share) &&
 		 !is_wanted(vq, true));
-	*done += share.packets - before;
+	/* What a poll is given is packets; long ones are as many as their bytes are. */
+	*done += max_t(size_t, share.packets - before,
+		       share.bytes / (KTWIN_PUMP_BYTES / NAPI_POLL_WEIGHT));
 	if (verdict == KTWIN_GO_ON)
 		return KTWIN_SOFT_MORE;
 	if (verdict == KTWIN_DEFER)
@@ -380,17 +382,20 @@ void ktwin_look_ahead_rx(struct ktwin_vq *vq)
 {
 	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
 	u16 mark = vfp_ring_mark(&vq->ring);
-	unsigned int steps = 0, slots = 0;
+	unsigned int steps = 0, slots = 0, pages = 0;
 	int ret;
 
 	lockdep_assert_held(&vq->lock);
-	while (steps < KTWIN_SOFT_AHEAD && slots < vq->ring.num) {
+	while (steps < KTWIN_SOFT_AHEAD && pages < 2 * KTWIN_SOFT_AHEAD &&
+	       slots < vq->ring.num) {
 		cond_resched();
 		ret = vfp_ring_pop(&vq->ring, &chain);
 		if (ret <= 0)
 			break;
 		steps += chain.steps;
 		slots += chain.slots;
+		pages += min_t(size_t, chain.nr_in + chain.in_len / PAGE_SIZE,
+			       KTWIN_SOFT_PAGES);
 		ret = vfp_stlb_fill_segments(vq->stlb, chain.iov + chain.nr_out,
 					     chain.nr_in, KTWIN_SOFT_PAGES);
 		if (ret < 0)

@@ -38,6 +38,7 @@ int ktwin_softirq_init(void)
  */
 void ktwin_softirq_exit(void)
 {
+	synchronize_net();	/* who traces a poll looks at its name */
 	compat_free_netdev_dummy(napi_dev);
 }
 
@@ -59,6 +60,8 @@ static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
 	ktwin_inc(vq, PUMPS_SOFTIRQ);
 	verdict = ktwin_pump_rx_soft(vq, budget, done);
 	vfp_soft_end(&vq->ring);
+	if (verdict != KTWIN_SOFT_DEFER)
+		WRITE_ONCE(vq->deferrals, 0);
 	ns = max_t(s64, local_clock() - start, 0);
 	ktwin_add(vq, PUMP_NS, ns);
 	trace_ktwin_pump(vq, KTWIN_SOFTIRQ, verdict != KTWIN_SOFT_DONE, ns);
@@ -86,6 +89,7 @@ static int poll(struct napi_struct *napi, int budget)
 		return budget;
 	if (verdict == KTWIN_SOFT_DEFER) {
 		ktwin_inc(vq, DEFERRED);
+		WRITE_ONCE(vq->deferrals, vq->deferrals + 1);
 		ktwin_executor_defer(vq);
 	}
 	/* To have used all of it means to come back. */
@@ -163,6 +167,9 @@ void ktwin_softirq_free(struct ktwin_vq *vq)
 bool ktwin_softirq_schedule(struct ktwin_vq *vq)
 {
 	if (!vq->stlb || !READ_ONCE(vq->stlb->mapped))
+		return false;
+	/* A guest whose frames always lack something is not to pay twice for each. */
+	if (READ_ONCE(vq->deferrals) >= KTWIN_SOFT_DEFERRALS && ++vq->retry % KTWIN_SOFT_RETRY)
 		return false;
 	napi_schedule(&vq->napi);
 	return true;

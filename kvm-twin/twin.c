@@ -12,7 +12,9 @@
  *   a kick callback      ktwin_close: remove_wait_queue()
  *   a backend's event    ktwin_close: nshim's detach
  *   a reader of debugfs  ktwin_close: debugfs_remove() waits for it
+ *   a change of memory   drop_owner: mmu_notifier_unregister()
  *   a task work          its own fput() of the body
+ *   a poll in softirq    ktwin_free: napi_disable()
  *   the worker           ktwin_free: kthread_destroy_worker()
  */
 #include <linux/anon_inodes.h>

@@ -57,6 +57,10 @@
 #define KTWIN_SOFT_PAGES	128
 #define KTWIN_SOFT_AHEAD	256
 
+/* After so many polls in a row that had to defer, one of so many events is polled for. */
+#define KTWIN_SOFT_DEFERRALS	8
+#define KTWIN_SOFT_RETRY	64
+
 /* After how many chains the driver is shown what was used. */
 #define KTWIN_PUBLISH_CHAINS	64
 
@@ -135,6 +139,9 @@ struct ktwin_kick {
  * @held: @lock is taken: softirq is to keep out; under @stlb->lock
  * @invalidate_ns: how long a change of the owner's page tables was kept at most
  * @napi: RX: for being run in softirq
+ * @deferrals: polls in a row that could not go on; whose KTWIN_VQ_SCHEDULED it is may
+ *	change it
+ * @retry: events since that were left to the worker
  * @pages: RX: the segments of the frame at hand, there
  * @counters: per CPU
  * @iov: segments of the frame at hand
@@ -167,6 +174,8 @@ struct ktwin_vq {
 	bool				held;
 	u64				invalidate_ns;
 	struct napi_struct		napi;
+	unsigned int			deferrals;
+	unsigned int			retry;
 	struct bio_vec			*pages;
 
 	struct ktwin_counters __percpu	*counters;

@@ -27,6 +27,7 @@
 #include <linux/highmem.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include "virtio-fastpath/vfp.h"
@@ -289,7 +290,11 @@ void *vfp_stlb_at(struct vfp_stlb *stlb, const void __user *at, size_t len)
 		stlb->missed = true;
 		return NULL;
 	}
-	return likely(len <= PAGE_SIZE - offset) ? page_address(page) + offset : NULL;
+	if (unlikely(len > PAGE_SIZE - offset))
+		return NULL;
+	/* Also for a processor that guesses the outcome: not beyond the page. */
+	offset &= array_index_mask_nospec(offset, PAGE_SIZE - len + 1);
+	return page_address(page) + offset;
 }
 
 /**

@@ -230,7 +230,7 @@ static int watch(void)
 {
 	struct range r = anywhere();
 
-	return protector_set(r.at, r.len, true);
+	return protector_on(r.at, r.len);
 }
 
 static int do_any(void);

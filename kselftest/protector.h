@@ -22,15 +22,28 @@ static struct {
 	pthread_t	thread;
 } protector;
 
-/* Returns 0 or an errno. */
-static inline int protector_set(const void *at, size_t len, bool on)
+static inline int protector_set_page(uint64_t at, bool on)
 {
 	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)at, len },
+		.range = { at, PROTECTOR_PAGE },
 		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
 	};
 
 	return ioctl(protector.fd, UFFDIO_WRITEPROTECT, &wp) ? errno : 0;
+}
+
+/*
+ * Page by page: up to Linux 6.2 one call does not reach from a mapping to the next.
+ * Returns 0 or an errno.
+ */
+static inline int protector_on(const void *at, size_t len)
+{
+	size_t done;
+	int err = 0;
+
+	for (done = 0; done < len && !err; done += PROTECTOR_PAGE)
+		err = protector_set_page((uintptr_t)at + done, true);
+	return err;
 }
 
 static inline void *protector_serve(void *unused)
@@ -42,7 +55,7 @@ static inline void *protector_serve(void *unused)
 	while (read(protector.fd, &msg, sizeof(msg)) == sizeof(msg)) {
 		at = msg.arg.pagefault.address & ~(PROTECTOR_PAGE - 1);
 		do {
-			err = protector_set((void *)(uintptr_t)at, PROTECTOR_PAGE, false);
+			err = protector_set_page(at, false);
 		} while (err == EAGAIN);
 		must(!err);
 	}

@@ -145,8 +145,7 @@ static long set_addr(struct ktwin_vq *vq, void __user *argp)
 	if (!vq->port)
 		return 0;
 	/* What softirq has mapped is the ring that was. */
-	if (vq->stlb)
-		vfp_stlb_forget(vq->stlb);
+	ktwin_softirq_forget(vq);
 	vfp_ring_look_again(&vq->ring);
 	/* The driver may have kicked, or wait to be asked to, over there. */
 	ktwin_executor_wake(vq);

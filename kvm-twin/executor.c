@@ -26,7 +26,13 @@
 #include "kvm-twin/trace.h"
 #include "kvm-twin/twin.h"
 
-static void queue_on_worker(struct ktwin_vq *vq)
+/**
+ * ktwin_executor_defer() - have the worker run a queue
+ * @vq: the queue, whose KTWIN_VQ_SCHEDULED the caller has set, or has from who did
+ *
+ * Context: any.
+ */
+void ktwin_executor_defer(struct ktwin_vq *vq)
 {
 	kthread_queue_work(vq->twin->worker, &vq->work);
 }
@@ -107,7 +113,7 @@ static void run_by_worker(struct kthread_work *work)
 	}
 	/* With the lock held: who takes the port away then finds it queued. */
 	if (more)
-		queue_on_worker(vq);
+		ktwin_executor_defer(vq);
 	ktwin_vq_unlock(vq);
 	if (mm)
 		mmput(mm);
@@ -131,7 +137,7 @@ static bool pump_inline(struct ktwin_vq *vq)
 	ktwin_inc(vq, PUMPS_INLINE);
 	if (pump(vq, KTWIN_INLINE)) {
 		ktwin_inc(vq, OVERFLOWS);
-		queue_on_worker(vq);
+		ktwin_executor_defer(vq);
 	}
 	return true;
 }
@@ -151,7 +157,7 @@ static bool run_inline(struct ktwin_vq *vq)
 			ktwin_inc(vq, CONTENDED);
 		served = locked && pump_inline(vq);
 		if (!served)
-			queue_on_worker(vq);
+			ktwin_executor_defer(vq);
 	}
 	if (locked)
 		ktwin_vq_unlock(vq);
@@ -224,7 +230,7 @@ static void overdue(struct timer_list *timer)
 		return;
 	}
 	ktwin_inc(vq, RESCUES);
-	queue_on_worker(vq);
+	ktwin_executor_defer(vq);
 }
 
 static void init_inline(struct ktwin_vq *vq)
@@ -352,7 +358,7 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
 	if (inline_)
 		return;
 	ktwin_inc(vq, KICKS_WORKER);
-	queue_on_worker(vq);
+	ktwin_executor_defer(vq);
 }
 
 /**
@@ -366,16 +372,5 @@ void ktwin_executor_wake(struct ktwin_vq *vq)
 	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
 		return;
 	if (READ_ONCE(vq->policy) != KTWIN_SOFTIRQ || !ktwin_softirq_schedule(vq))
-		queue_on_worker(vq);
-}
-
-/**
- * ktwin_executor_defer() - the worker is to do what softirq could not
- * @vq: the queue, whose KTWIN_VQ_SCHEDULED is set
- *
- * Context: softirq.
- */
-void ktwin_executor_defer(struct ktwin_vq *vq)
-{
-	queue_on_worker(vq);
+		ktwin_executor_defer(vq);
 }

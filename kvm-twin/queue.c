@@ -109,8 +109,7 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 		return -EFAULT;
 	vq->ring = ring;
 	/* Its addresses may be others now. */
-	if (vq->stlb)
-		vfp_stlb_forget(vq->stlb);
+	ktwin_softirq_forget(vq);
 	WRITE_ONCE(vq->broken, false);
 	clear_bit(KTWIN_VQ_WANTS_ROOM, &vq->state);
 	clear_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state);

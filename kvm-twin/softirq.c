@@ -189,3 +189,15 @@ void ktwin_softirq_prepare(struct ktwin_vq *vq)
 	if (!vfp_stlb_map(&vq->ring))
 		ktwin_look_ahead_rx(vq);
 }
+
+/**
+ * ktwin_softirq_forget() - what the TLB knows may be wrong now
+ * @vq: the queue, of RX or TX
+ *
+ * Context: process.
+ */
+void ktwin_softirq_forget(struct ktwin_vq *vq)
+{
+	if (vq->stlb)
+		vfp_stlb_forget(vq->stlb);
+}

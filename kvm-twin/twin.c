@@ -337,8 +337,7 @@ void ktwin_set_mem(struct ktwin *twin, struct vhost_iotlb *mem)
 	for (i = 0; i < KTWIN_NR_VQS; i++) {
 		ktwin_vq_lock(&twin->vqs[i]);
 		vfp_ring_set_mem(&twin->vqs[i].ring, mem);
-		if (twin->vqs[i].stlb)
-			vfp_stlb_forget(twin->vqs[i].stlb);
+		ktwin_softirq_forget(&twin->vqs[i]);
 		ktwin_vq_unlock(&twin->vqs[i]);
 	}
 	twin->mem = mem;

@@ -300,6 +300,7 @@ void ktwin_softirq_remove(struct ktwin_vq *vq);
 void ktwin_softirq_free(struct ktwin_vq *vq);
 bool ktwin_softirq_schedule(struct ktwin_vq *vq);
 void ktwin_softirq_prepare(struct ktwin_vq *vq);
+void ktwin_softirq_forget(struct ktwin_vq *vq);
 
 /* invalidate.c: changes to the owner's page tables */
 

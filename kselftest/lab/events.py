@@ -269,7 +269,7 @@ def reload(scene):
 
 
 def policy(scene):
-    """All queues under the other policy, and back."""
+    """All queues under each policy in turn."""
     for name in ('worker', 'inline', 'softirq'):
         set_policy(name)
         scene.flows()

@@ -358,11 +358,7 @@ static bool gives_back(void)
 
 static void pins(void)
 {
-	long taken, left;
-
-	taken = proc_sum("/proc/vmstat", "nr_foll_pin_acquired", 0);
-	left = proc_sum("/proc/vmstat", "nr_foll_pin_released", 0);
-	claim(equal(left, taken, "pins released"), "no page stays pinned");
+	claim(proc_no_page_pinned(), "no page stays pinned");
 	run_on(private_memory(), 0);
 	claim(gives_back(), "memory that is given back is free, in use or not");
 	end();

@@ -6,6 +6,10 @@
 #ifndef KSELFTEST_PROC_H
 #define KSELFTEST_PROC_H
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include "kselftest/report.h"
 
 /*
@@ -32,6 +36,31 @@ static inline long long proc_sum(const char *path, const char *name,
 	}
 	fclose(file);
 	return sum;
+}
+
+/*
+ * Have as many pages been unpinned as pinned?  Each CPU keeps a part of either figure for
+ * itself until they are summed up, and what has ended may yet be about to let go.
+ */
+static inline bool proc_no_page_pinned(void)
+{
+	long long taken, left;
+	unsigned int tries;
+	int fd;
+
+	for (tries = 0; tries < 100; tries++) {
+		fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
+		if (fd >= 0) {
+			must(write(fd, "1", 1) == 1);
+			close(fd);
+		}
+		taken = proc_sum("/proc/vmstat", "nr_foll_pin_acquired", 0);
+		left = proc_sum("/proc/vmstat", "nr_foll_pin_released", 0);
+		if (taken == left)
+			break;
+		poll(NULL, 0, 50);
+	}
+	return equal(left, taken, "pins released");
 }
 
 /* What a device of this namespace has dropped of what was sent to it. */

@@ -13,6 +13,7 @@
 #include <linux/netdevice.h>
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "kvm-twin/datapath.h"
 #include "kvm-twin/trace.h"
@@ -58,7 +59,14 @@ static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
 	if (unlikely(!vfp_soft_begin(&vq->ring)))
 		return KTWIN_SOFT_DEFER;
 	ktwin_inc(vq, PUMPS_SOFTIRQ);
+	/*
+	 * What is copied from a stack that is mapped (that of interrupts is) is looked up
+	 * by CONFIG_HARDENED_USERCOPY under a lock that softirq may have interrupted, but
+	 * not where no fault may be taken.
+	 */
+	pagefault_disable();
 	verdict = ktwin_pump_rx_soft(vq, budget, done);
+	pagefault_enable();
 	vfp_soft_end(&vq->ring);
 	if (verdict != KTWIN_SOFT_DEFER)
 		WRITE_ONCE(vq->deferrals, 0);

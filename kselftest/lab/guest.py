@@ -173,6 +173,8 @@ class Guest:
         self.machine = machine
         self.dir = tempfile.mkdtemp(prefix=f'{self.name}-', dir='/tmp')
         self.log = f'{OUT}/{os.path.basename(self.dir)}.qemu'
+        # Where its CPUs are whenever they are reset.
+        self.resets = f'{self.log}.resets'
         # Written by the byte: not to a share of the runner's.
         self.console = f'{self.dir}/console'
         self.process = self.boot_id = None
@@ -225,6 +227,7 @@ class Guest:
             '-device', 'virtio-serial-pci',
             '-device', 'virtserialport,chardev=agent,name=agent',
             '-device', 'virtio-rng-pci',
+            '-d', 'cpu_reset', '-D', self.resets,
         ] + NOTIFY + self._netdev(vhost_fds) + self.args
 
     def start(self):
@@ -413,7 +416,7 @@ class Guest:
             words = self._answer(end, what, plain).split()
             if words[:1] == [b'hello']:
                 raise Error(f'{self.name} has rebooted during {command!r}\n'
-                            + self._tail(self.console))
+                            + self._tail(self.console) + self._tail(self.resets))
             if words[:1] != [b'done'] or len(words) != 4:
                 continue
             output = self._agent.exactly(int(words[3]), end, what, self._alive)

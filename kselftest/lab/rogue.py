@@ -30,9 +30,8 @@ class Rogue:
         self.tap = Tapdev('tap1', addr=HOST + '/24')
         with open('/proc/sys/net/ipv6/conf/tap1/disable_ipv6', 'w') as file:
             file.write('1')
-        # Where its CPUs are when they are reset goes to QEMU's log.
         self.guest = Guest(tap=self.tap, name='rogue', append=APPEND,
-                           args=('-d', 'cpu_reset'), vcpus=options.vcpus,
+                           vcpus=options.vcpus,
                            device_opts=','.join(
                                f'{name}=on' for name in FORMATS if offers(name)))
         ip(f'neigh replace {ROGUE} lladdr {self.guest.mac} dev tap1 nud permanent')

@@ -39,8 +39,9 @@ static bool frames_pass(void)
 /* What a queue's pump changes, whenever that has its turn. */
 static bool changes_by_itself(const char *word)
 {
-	static const char *const names[] = { "notify=", "scheduled=", "task_queued=",
-					     "wants_", "stlb=", "invalidate_ns_max=" };
+	static const char *const names[] = { "notify=", "scheduled=", "moderated=",
+					     "task_queued=", "wants_", "stlb=",
+					     "invalidate_ns_max=" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -106,7 +106,7 @@ static inline double clock_now(void)
 static inline bool evil_at_rest(const struct evil *evil, int q, struct rest *rest)
 {
 	char text[512], word[16], *line;
-	unsigned int scheduled;
+	unsigned int scheduled, moderated;
 	ssize_t n = pread(evil->state, text, sizeof(text) - 1, 0);
 
 	must(n > 0);
@@ -114,10 +114,10 @@ static inline bool evil_at_rest(const struct evil *evil, int q, struct rest *res
 	line = strstr(text, queue_name(q));
 	must(line && sscanf(line, "%*s %15s", word) == 1);
 	line = strstr(line, "used=");
-	must(line && sscanf(line, "used=%u notify=%*s scheduled=%u", &rest->used,
-			    &scheduled) == 2);
+	must(line && sscanf(line, "used=%u notify=%*s scheduled=%u moderated=%u",
+			    &rest->used, &scheduled, &moderated) == 3);
 	rest->broken = !strcmp(word, "broken");
-	return !scheduled;
+	return !scheduled && !moderated;
 }
 
 static inline struct rest evil_wait(const struct evil *evil, int q)
@@ -250,7 +250,7 @@ static inline void evil_set_ring(struct evil *evil, struct pen *pen, int q)
 /* Another kind of ring, sometimes of another twin; both queues are stopped. */
 static inline void evil_set_up(struct evil *evil, struct pen *pen)
 {
-	static const char *const policies[] = { "inline", "worker", "softirq" };
+	static const char *const policies[] = { "inline", "worker", "softirq", "adaptive" };
 	struct vmm *vmm = &evil->vmm;
 	int q;
 
@@ -270,7 +270,7 @@ static inline void evil_set_up(struct evil *evil, struct pen *pen)
 		vmm->features |= VMM_INDIRECT;
 	if (!pen_once_in(pen, 4))
 		vmm->features |= BIT64(VIRTIO_NET_F_MRG_RXBUF);
-	evil->policy = policies[pen_below(pen, 3)];
+	evil->policy = policies[pen_below(pen, 4)];
 	evil->exact = pen_once_in(pen, 2);
 	must(!vmm_set_features(vmm));
 	must(!arena_set_mem(&evil->arena, vmm->dev));

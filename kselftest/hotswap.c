@@ -64,9 +64,9 @@ static int same_addresses(unsigned int i)
 
 static int change_policy(unsigned int i)
 {
-	static const char *const names[] = { "inline", "worker", "softirq" };
+	static const char *const names[] = { "inline", "worker", "softirq", "adaptive" };
 
-	return vmm_set_policy(&vmm, names[i % 3]) ? 0 : -1;
+	return vmm_set_policy(&vmm, names[i % 4]) ? 0 : -1;
 }
 
 static int read_counters(unsigned int i)

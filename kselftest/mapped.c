@@ -313,7 +313,7 @@ static bool refused(const struct part *part, int q, int prot)
 
 static bool refused_by_all(const struct part *part, int q, int prot)
 {
-	static const char * const policies[] = { "inline", "worker", "softirq" };
+	static const char * const policies[] = { "inline", "worker", "softirq", "adaptive" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	wire_open(&wire, "wire0", VMM_HDR);
 	with(VMM_EVENT_IDX, "inline", frames);
 	with(VMM_EVENT_IDX, "worker", frames / 20);
+	with(VMM_EVENT_IDX, "adaptive", frames / 20);
 	with(0, "inline", frames / 20);
 	with(0, "worker", frames / 20);
 	wire_close(&wire);

@@ -225,22 +225,39 @@ static int read_policy(int q)
 	return read_file(path_of("policy"));
 }
 
+static int read_moderation(int q)
+{
+	(void)q;
+	return read_file(path_of("moderation"));
+}
+
 static int read_counters(int q)
 {
 	return read_file(path_of(q == RX ? "rx0" : "tx0"));
 }
 
-static int write_policy(int q)
+static int write_file(const char *path, const char *words)
 {
-	int fd = open(path_of("policy"), O_WRONLY | O_CLOEXEC), err = 0;
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
 
-	(void)q;
 	if (fd < 0)
 		return -errno;
-	if (write(fd, "inline", 6) < 0)
+	if (write(fd, words, strlen(words)) < 0)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+static int write_policy(int q)
+{
+	(void)q;
+	return write_file(path_of("policy"), "inline");
+}
+
+static int write_moderation(int q)
+{
+	(void)q;
+	return write_file(path_of("moderation"), "kicks=5");
 }
 
 enum {
@@ -284,9 +301,11 @@ static const struct op {
 	{ "a read of state", read_state, RX, LIVE | SHOWN },
 	{ "a read of features", read_features, RX, LIVE | SHOWN },
 	{ "a read of policy", read_policy, RX, LIVE | SHOWN },
+	{ "a read of moderation", read_moderation, RX, LIVE | SHOWN },
 	{ "a read of counters, RX", read_counters, RX, LIVE | SHOWN },
 	{ "a read of counters, TX", read_counters, TX, LIVE | SHOWN },
 	{ "a write of policy", write_policy, RX, LIVE | SHOWN },
+	{ "a write of moderation", write_moderation, RX, LIVE | SHOWN },
 	{ "another kick eventfd, RX", swap_kick, RX, LIVE },
 	{ "another kick eventfd, TX", swap_kick, TX, LIVE },
 	{ "another call eventfd, RX", swap_call, RX, LIVE },

@@ -28,6 +28,8 @@
 	X(OVERFLOWS,		"overflows")				\
 	X(CONTENDED,		"contended")				\
 	X(RESCUES,		"rescues")				\
+	X(MODERATIONS,		"moderations")				\
+	X(PUMPS_TIMER,		"pumps_timer")				\
 	X(BATCHES,		"batches")				\
 	X(CALLS,		"calls")				\
 	X(CALLS_SUPPRESSED,	"calls_suppressed")			\

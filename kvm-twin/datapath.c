@@ -135,6 +135,7 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	else
 		ktwin_account(vq, chain.out_len, ret);
 	ktwin_share_use(share, chain.out_len);
+	vq->moderation.taken++;
 	vq->heads[batch->n] = (struct vfp_used) {
 		.id = chain.id,
 		.slots = chain.slots,
@@ -195,6 +196,8 @@ static bool wait_for_kick(struct ktwin_vq *vq)
 	int ret;
 
 	ktwin_unschedule(vq);
+	if (ktwin_moderation_begin(vq))
+		return true;
 	ret = vfp_ring_notify_on(&vq->ring);
 	if (unlikely(ret < 0)) {
 		ktwin_vq_break(vq);
@@ -207,6 +210,7 @@ static bool wait_for_kick(struct ktwin_vq *vq)
 static bool wait_for_room(struct ktwin_vq *vq)
 {
 	ktwin_inc(vq, NO_ROOM);
+	ktwin_moderation_end(vq);
 	set_bit(KTWIN_VQ_WANTS_ROOM, &vq->state);
 	ktwin_unschedule(vq);
 	return !vq->port->ops->may_send(vq->port) || !ktwin_reschedule(vq);
@@ -250,6 +254,7 @@ bool ktwin_pump_tx(struct ktwin_vq *vq)
 	return true;
 
 broken:
+	ktwin_moderation_end(vq);
 	ktwin_vq_break(vq);
 	ktwin_unschedule(vq);
 	return false;

@@ -26,6 +26,7 @@ static const char * const policy_names[KTWIN_NR_POLICIES] = {
 	[KTWIN_INLINE]	= "inline",
 	[KTWIN_WORKER]	= "worker",
 	[KTWIN_SOFTIRQ]	= "softirq",
+	[KTWIN_ADAPTIVE] = "adaptive",
 };
 
 static const char * const vq_names[KTWIN_NR_VQS] = {
@@ -95,13 +96,13 @@ static int vq_state(struct seq_file *m, struct ktwin_vq *vq)
 {
 	if (ktwin_vq_lock_killable(vq))
 		return -EINTR;
-	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s stlb=%s invalidate_ns_max=%llu\n",
+	seq_printf(m, "%s: %s %s num=%u last_avail=%u used=%u notify=%s scheduled=%d moderated=%d task_queued=%d wants_room=%d wants_buffers=%d kick=%s call=%s stlb=%s invalidate_ns_max=%llu\n",
 		   vq_names[vq->index],
 		   !vq->port ? "stopped" : vq->broken ? "broken" : "running",
 		   vq->ring.packed ? "packed" : "split",
 		   vq->ring.num, vq->ring.last_avail, vq->ring.used_idx,
 		   vq->ring.notify_on ? "on" : "off",
-		   test_bit(KTWIN_VQ_SCHEDULED, &vq->state),
+		   test_bit(KTWIN_VQ_SCHEDULED, &vq->state), vq->moderation.active,
 		   test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_ROOM, &vq->state),
 		   test_bit(KTWIN_VQ_WANTS_BUFFERS, &vq->state),
@@ -188,11 +189,12 @@ static int policy_set(struct ktwin *twin, char *words)
 	return 0;
 }
 
-static ssize_t policy_write(struct file *file, const char __user *from,
-			    size_t len, loff_t *pos)
+/* A file's words are given to @set. */
+static ssize_t write_words(struct file *file, const char __user *from, size_t len,
+			   int (*set)(struct ktwin *twin, char *words))
 {
 	struct seq_file *m = file->private_data;
-	char words[32];
+	char words[48];
 	int err;
 
 	if (len >= sizeof(words))
@@ -200,8 +202,14 @@ static ssize_t policy_write(struct file *file, const char __user *from,
 	if (copy_from_user(words, from, len))
 		return -EFAULT;
 	words[len] = '\0';
-	err = policy_set(m->private, words);
+	err = set(m->private, words);
 	return err ? err : len;
+}
+
+static ssize_t policy_write(struct file *file, const char __user *from,
+			    size_t len, loff_t *pos)
+{
+	return write_words(file, from, len, policy_set);
 }
 
 static const struct file_operations policy_fops = {
@@ -209,6 +217,68 @@ static const struct file_operations policy_fops = {
 	.open		= policy_open,
 	.read		= seq_read,
 	.write		= policy_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+/* Moderation */
+
+static int moderation_show(struct seq_file *m, void *unused)
+{
+	const struct ktwin *twin = m->private;
+	const struct ktwin_moderation *mod = &twin->vqs[KTWIN_VQ_TX].moderation;
+
+	seq_printf(m, "%s: interval_us=%u kicks=%u active=%d\n", vq_names[KTWIN_VQ_TX],
+		   READ_ONCE(mod->interval_us), READ_ONCE(mod->kicks),
+		   READ_ONCE(mod->active));
+	return 0;
+}
+
+static int moderation_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, moderation_show, inode->i_private);
+}
+
+/* "interval_us=N", "kicks=N", or both. */
+static int moderation_set(struct ktwin *twin, char *words)
+{
+	struct ktwin_moderation *mod = &twin->vqs[KTWIN_VQ_TX].moderation;
+	unsigned int interval_us = READ_ONCE(mod->interval_us);
+	unsigned int kicks = READ_ONCE(mod->kicks);
+	char *rest = strim(words), *word, *name;
+	int err;
+
+	while ((word = strsep(&rest, " \t"))) {
+		name = strsep(&word, "=");
+		if (!word)
+			return -EINVAL;
+		if (!strcmp(name, "interval_us"))
+			err = kstrtouint(word, 0, &interval_us);
+		else if (!strcmp(name, "kicks"))
+			err = kstrtouint(word, 0, &kicks);
+		else
+			err = -EINVAL;
+		if (err)
+			return err;
+	}
+	if (!ktwin_moderation_ok(interval_us, kicks))
+		return -ERANGE;
+	WRITE_ONCE(mod->interval_us, interval_us);
+	WRITE_ONCE(mod->kicks, kicks);
+	return 0;
+}
+
+static ssize_t moderation_write(struct file *file, const char __user *from,
+				size_t len, loff_t *pos)
+{
+	return write_words(file, from, len, moderation_set);
+}
+
+static const struct file_operations moderation_fops = {
+	.owner		= THIS_MODULE,
+	.open		= moderation_open,
+	.read		= seq_read,
+	.write		= moderation_write,
 	.llseek		= seq_lseek,
 	.release	= single_release,
 };
@@ -252,6 +322,7 @@ void ktwin_debugfs_add(struct ktwin *twin)
 	debugfs_create_file("state", 0444, twin->dir, twin, &state_fops);
 	debugfs_create_file("features", 0444, twin->dir, twin, &features_fops);
 	debugfs_create_file("policy", 0644, twin->dir, twin, &policy_fops);
+	debugfs_create_file("moderation", 0644, twin->dir, twin, &moderation_fops);
 	for (i = 0; i < KTWIN_NR_VQS; i++)
 		debugfs_create_file(vq_names[i], 0444, twin->dir,
 				    &twin->vqs[i], &counters_fops);

@@ -49,7 +49,7 @@ static bool pump(struct ktwin_vq *vq, enum ktwin_policy way)
 
 	lockdep_assert_held(&vq->lock);
 	/* Softirq lacks something: this time, what was posted so far is learnt of. */
-	if (vq->stlb && READ_ONCE(vq->policy) == KTWIN_SOFTIRQ)
+	if (vq->stlb && ktwin_is_soft(vq))
 		ktwin_softirq_prepare(vq);
 	more = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx(vq) : ktwin_pump_rx(vq);
 	ktwin_log_tell(vq);
@@ -168,10 +168,12 @@ static void run_by_task(struct callback_head *work)
 {
 	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, task_work);
 	struct file *body = vq->twin->body;
+	bool by_timer = test_and_clear_bit(KTWIN_VQ_BY_TIMER, &vq->state);
+	bool served = run_inline(vq);
 
-	if (run_inline(vq))
+	if (!by_timer && served)
 		ktwin_inc(vq, KICKS_INLINE);
-	else
+	else if (!by_timer)
 		ktwin_inc(vq, KICKS_WORKER);
 	/*
 	 * Maybe the last reference to the twin, and to this very code.  What
@@ -182,26 +184,25 @@ static void run_by_task(struct callback_head *work)
 }
 
 /*
- * Context: the eventfd's wait queue locked, IRQs off.  Returns whether the
- * pump will run in the current task: one of the owner's that goes back to its
- * guest or to userspace, as a kernel thread that works for it does not.
+ * Context: any, IRQs off.  Returns whether the pump will run in that task, before it goes
+ * back to its guest or to userspace.
  */
-static bool queue_on_current(struct ktwin_vq *vq)
+static bool queue_on(struct ktwin_vq *vq, struct task_struct *task, bool by_timer)
 {
 	struct ktwin *twin = vq->twin;
 
-	/* Kicks of one queue come one at a time: by its eventfd's lock. */
-	if (!in_task() || current->mm != twin->mm ||
-	    current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))
-		return false;
 	if (test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
 		return false;
 	WRITE_ONCE(vq->queued_at, jiffies);
-	smp_mb__before_atomic();	/* the time before the bit */
-	set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
-	/* Whoever ends the twin removes our callback before the reference. */
+	/* The time before the bit.  A kick and the timer may both have come so far. */
+	if (test_and_set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
+		return false;
+	if (by_timer)
+		set_bit(KTWIN_VQ_BY_TIMER, &vq->state);
+	/* Whoever ends the twin ends kicks and the timer before the reference. */
 	get_file(twin->body);
-	if (task_work_add(current, &vq->task_work, TWA_RESUME)) {
+	if (task_work_add(task, &vq->task_work, TWA_RESUME)) {
+		clear_bit(KTWIN_VQ_BY_TIMER, &vq->state);
 		clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
 		fput(twin->body);
 		return false;
@@ -211,6 +212,18 @@ static bool queue_on_current(struct ktwin_vq *vq)
 	if (!timer_pending(&vq->overdue))
 		mod_timer(&vq->overdue, jiffies + KTWIN_OVERDUE_JIFFIES);
 	return true;
+}
+
+/*
+ * Context: the eventfd's wait queue locked, IRQs off.  Returns whether the current task
+ * will pump: one of the owner's that goes back to its guest or to userspace, as a kernel
+ * thread that works for it does not.
+ */
+static bool queue_on_current(struct ktwin_vq *vq)
+{
+	return in_task() && current->mm == vq->twin->mm &&
+	       !(current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING)) &&
+	       queue_on(vq, current, false);
 }
 
 /*
@@ -247,6 +260,11 @@ static void quiesce_inline(struct ktwin_vq *vq)
 #else /* !KTWIN_HAVE_TASK_WORK */
 
 static const bool has_inline;
+
+static bool queue_on(struct ktwin_vq *vq, struct task_struct *task, bool by_timer)
+{
+	return false;
+}
 
 static bool queue_on_current(struct ktwin_vq *vq)
 {
@@ -348,6 +366,7 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
 	bool inline_;
 
 	ktwin_inc(vq, KICKS);
+	ktwin_moderation_kick(vq);
 	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
 		ktwin_inc(vq, KICKS_MERGED);
 		trace_ktwin_kick(vq, true, false);
@@ -362,6 +381,32 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
 }
 
 /**
+ * ktwin_executor_expire() - it is time to look at a queue that is not kicked
+ * @vq: the queue
+ * @kicker: a thread that may be asked to, if it runs; or NULL
+ *
+ * Context: hard interrupt.
+ * Return: whether that thread was asked.  If it has not come the next time, the worker
+ * will.
+ */
+bool ktwin_executor_expire(struct ktwin_vq *vq, struct task_struct *kicker)
+{
+	if (test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state)) {
+		ktwin_inc(vq, RESCUES);
+		set_bit(KTWIN_VQ_SCHEDULED, &vq->state);
+		ktwin_executor_defer(vq);
+		return false;
+	}
+	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+		return false;
+	ktwin_inc(vq, PUMPS_TIMER);
+	if (kicker && task_is_running(kicker) && queue_on(vq, kicker, true))
+		return true;
+	ktwin_executor_defer(vq);
+	return false;
+}
+
+/**
  * ktwin_executor_wake() - there is something to do that no kick has told
  * @vq: the queue
  *
@@ -371,6 +416,6 @@ void ktwin_executor_wake(struct ktwin_vq *vq)
 {
 	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
 		return;
-	if (READ_ONCE(vq->policy) != KTWIN_SOFTIRQ || !ktwin_softirq_schedule(vq))
+	if (!ktwin_is_soft(vq) || !ktwin_softirq_schedule(vq))
 		ktwin_executor_defer(vq);
 }

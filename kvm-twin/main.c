@@ -10,9 +10,14 @@
 
 #include "kvm-twin/twin.h"
 
-static char *policy = "softirq";
+static char *policy = "adaptive";
 module_param(policy, charp, 0444);
-MODULE_PARM_DESC(policy, "who serves a new queue: inline, worker or softirq");
+MODULE_PARM_DESC(policy, "who serves a new queue: inline, worker, softirq or adaptive");
+
+module_param_named(moderation_us, ktwin_moderation_us, uint, 0444);
+MODULE_PARM_DESC(moderation_us, "adaptive: how often a new queue that is busy is looked at");
+module_param_named(moderation_kicks, ktwin_moderation_kicks, uint, 0444);
+MODULE_PARM_DESC(moderation_kicks, "adaptive: so many kicks in that time are many");
 
 static int __init ktwin_init(void)
 {
@@ -24,6 +29,11 @@ static int __init ktwin_init(void)
 		return ret;
 	}
 	ktwin_default_policy = ret;
+	if (!ktwin_moderation_ok(ktwin_moderation_us, ktwin_moderation_kicks)) {
+		pr_err("kvm_twin: no such moderation: %u us, %u kicks\n",
+		       ktwin_moderation_us, ktwin_moderation_kicks);
+		return -ERANGE;
+	}
 	if (!ktwin_executor_has_inline() && ret != KTWIN_WORKER) {
 		pr_info("kvm_twin: this kernel exports no task_work_add(): kicks go to workers\n");
 		if (ret == KTWIN_INLINE)

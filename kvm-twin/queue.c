@@ -55,6 +55,7 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	vq->ring.num = 1;
 	vq->ring.cache = &vq->cache;
 	ktwin_executor_init(vq);
+	ktwin_moderation_init(vq);
 
 	vq->counters = alloc_percpu_gfp(struct ktwin_counters, gfp);
 	/* One chain more than a frame may have when the next is taken. */
@@ -282,6 +283,7 @@ void ktwin_vq_stop(struct ktwin_vq *vq)
 	ktwin_vq_lock(vq);
 	port = vq->port;
 	WRITE_ONCE(vq->port, NULL);
+	ktwin_moderation_end(vq);
 	ktwin_vq_unlock(vq);
 	if (port)
 		detach(vq, port);

@@ -23,6 +23,7 @@
 #ifndef KVM_TWIN_TWIN_H
 #define KVM_TWIN_TWIN_H
 
+#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -61,6 +62,10 @@
 #define KTWIN_SOFT_DEFERRALS	8
 #define KTWIN_SOFT_RETRY	64
 
+/* How often a ring whose guest need not kick may be looked at. */
+#define KTWIN_MODERATION_US_MIN	10
+#define KTWIN_MODERATION_US_MAX	10000
+
 /* After how many chains the driver is shown what was used. */
 #define KTWIN_PUBLISH_CHAINS	64
 
@@ -70,12 +75,15 @@
  * @KTWIN_WORKER: the twin's worker thread
  * @KTWIN_SOFTIRQ: as @KTWIN_INLINE; and the backend's events are served in softirq,
  *	where they occur
+ * @KTWIN_ADAPTIVE: as @KTWIN_SOFTIRQ; and while the guest sends without pause it is not
+ *	to kick, but a timer has the ring looked at
  * @KTWIN_NR_POLICIES: how many there are
  */
 enum ktwin_policy {
 	KTWIN_INLINE,
 	KTWIN_WORKER,
 	KTWIN_SOFTIRQ,
+	KTWIN_ADAPTIVE,
 	KTWIN_NR_POLICIES
 };
 
@@ -95,6 +103,7 @@ enum ktwin_soft_verdict {
 enum ktwin_vq_state {
 	KTWIN_VQ_SCHEDULED,	/* somebody will pump, or is pumping */
 	KTWIN_VQ_TASK_QUEUED,	/* a thread that kicked has yet to come to it */
+	KTWIN_VQ_BY_TIMER,	/* and this time it had not kicked */
 	KTWIN_VQ_WANTS_ROOM,	/* TX: waits for room in the backend */
 	KTWIN_VQ_WANTS_BUFFERS,	/* RX: frames wait for the guest's buffers */
 };
@@ -111,6 +120,31 @@ struct ktwin_kick {
 	wait_queue_head_t	*wqh;
 	wait_queue_entry_t	wait;
 	poll_table		pt;
+};
+
+/**
+ * struct ktwin_moderation - whether a TX queue is kicked, or looked at by time
+ * @interval_us: how often it is looked at, and the time in which @kicks count as many
+ * @kicks: what is many
+ * @since: when kicks began to be counted, in ns; by the kick eventfd's lock
+ * @seen: how many have come since
+ * @loaded: they were many
+ * @active: notifications are off, and @timer is armed, or its pump is to come; this and
+ *	what follows by vq->lock
+ * @taken: chains since @timer was armed
+ * @kicker: the thread that @timer asks to pump, or NULL; does not change while it is armed
+ * @timer: looks at the queue
+ */
+struct ktwin_moderation {
+	unsigned int		interval_us;
+	unsigned int		kicks;
+	u64			since;
+	unsigned int		seen;
+	bool			loaded;
+	bool			active;
+	unsigned int		taken;
+	struct task_struct	*kicker;
+	struct hrtimer		timer;
 };
 
 /**
@@ -135,6 +169,7 @@ struct ktwin_kick {
  * @overdue: when that thread is late
  * @queued_at: when @task_work was queued, in jiffies
  * @work: for being run by the worker
+ * @moderation: TX: whether it is kicked
  * @stlb: RX: the owner's memory for softirq
  * @held: @lock is taken: softirq is to keep out; under @stlb->lock
  * @invalidate_ns: how long a change of the owner's page tables was kept at most
@@ -169,6 +204,7 @@ struct ktwin_vq {
 	struct timer_list		overdue;
 	unsigned long			queued_at;
 	struct kthread_work		work;
+	struct ktwin_moderation		moderation;
 
 	struct vfp_stlb			*stlb;
 	bool				held;
@@ -222,6 +258,14 @@ struct ktwin {
 	struct rcu_head		rcu;
 	struct ktwin_vq		vqs[KTWIN_NR_VQS];
 };
+
+/* Are the backend's events served in softirq? */
+static inline bool ktwin_is_soft(const struct ktwin_vq *vq)
+{
+	int policy = READ_ONCE(vq->policy);
+
+	return policy == KTWIN_SOFTIRQ || policy == KTWIN_ADAPTIVE;
+}
 
 /* Whoever runs a queue, or changes it, has either of its locks. */
 static inline void ktwin_assert_owned(const struct ktwin_vq *vq)
@@ -290,6 +334,17 @@ bool ktwin_executor_has_inline(void);
 void ktwin_executor_kick(struct ktwin_vq *vq);
 void ktwin_executor_wake(struct ktwin_vq *vq);
 void ktwin_executor_defer(struct ktwin_vq *vq);
+bool ktwin_executor_expire(struct ktwin_vq *vq, struct task_struct *kicker);
+
+/* moderation.c: whether the guest is to kick, or a timer looks at the ring */
+
+extern unsigned int ktwin_moderation_us;
+extern unsigned int ktwin_moderation_kicks;
+bool ktwin_moderation_ok(unsigned int interval_us, unsigned int kicks);
+void ktwin_moderation_init(struct ktwin_vq *vq);
+void ktwin_moderation_kick(struct ktwin_vq *vq);
+bool ktwin_moderation_begin(struct ktwin_vq *vq);
+void ktwin_moderation_end(struct ktwin_vq *vq);
 
 /* softirq.c: a queue run where the backend's events occur */
 

@@ -23,7 +23,7 @@ QUIET = {
     '/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs': '4000000',
 }
 # The contenders that one device serves, and so the same guests.
-SHARING = {'inline': ('inline', 'worker', 'softirq'), 'vhost-net': ('vhost-net',),
+SHARING = {'inline': ('inline', 'worker', 'softirq', 'adaptive'), 'vhost-net': ('vhost-net',),
            'qemu': ('qemu',)}
 # Where the module has no part in what goes wrong.
 OTHERS = ('vhost-net', 'qemu')
@@ -130,7 +130,7 @@ if __name__ == '__main__':
     parser.add_argument('--works', nargs='+', default=[])
     parser.add_argument('--nets', nargs='+', default=['bridge', 'macvtap'])
     parser.add_argument('--contenders', nargs='+', default=[
-        'native', 'vhost-net', 'qemu', 'inline', 'worker', 'softirq'])
+        'native', 'vhost-net', 'qemu', 'inline', 'worker', 'softirq', 'adaptive'])
     parser.add_argument('--windows', type=int, default=7)
     parsed = parser.parse_args()
     Tap.main(lambda tap: main(tap, parsed))

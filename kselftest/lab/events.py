@@ -270,7 +270,7 @@ def reload(scene):
 
 def policy(scene):
     """All queues under each policy in turn."""
-    for name in ('worker', 'inline', 'softirq'):
+    for name in ('worker', 'inline', 'softirq', 'adaptive'):
         set_policy(name)
         scene.flows()
 

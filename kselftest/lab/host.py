@@ -188,6 +188,13 @@ def set_policy(policy):
             file.write(policy)
 
 
+def set_moderation(words):
+    """How all twins moderate kicks under the policy adaptive."""
+    for twin in twins():
+        with open(f'{DEBUGFS}/{twin}/moderation', 'w') as file:
+            file.write(words)
+
+
 def _drop_caches():
     os.sync()
     with open('/proc/sys/vm/drop_caches', 'w') as file:

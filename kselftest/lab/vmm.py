@@ -14,8 +14,8 @@ from lab import Tap, insmod, rmmod, run, twins
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults', 'lifecycle',
             'cycles', 'logging', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'invalidations',
-            'headers', 'hog', 'flood', 'hostile', 'crossing', 'vanishing', 'namespaces',
-            'isolation')
+            'headers', 'moderation', 'hog', 'flood', 'hostile', 'crossing', 'vanishing',
+            'namespaces', 'isolation')
 # Fewer frames to and fro, and fewer rings.
 QUICK = {'pingpong': ['12000'], 'hostile': ['-n', '4000'],
          'cycles': ['-n', '500', '-k', '100'], 'invalidations': ['-n', '1500']}

@@ -18,6 +18,7 @@
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
+#include <linux/hrtimer.h>
 #include <linux/if_tun.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -63,6 +64,19 @@ static inline void page_frag_cache_drain(struct page_frag_cache *nc)
 /* 6.14: a kthread worker is made and started by kthread_run_worker(). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
 #define kthread_run_worker	kthread_create_worker
+#endif
+
+/* 6.13: hrtimer_setup(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void compat_hrtimer_setup(struct hrtimer *timer,
+					enum hrtimer_restart (*function)(struct hrtimer *),
+					clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+
+#define hrtimer_setup	compat_hrtimer_setup
 #endif
 
 /* 6.11: a device that is none, for NAPI instances alone. */

@@ -39,9 +39,9 @@ COLUMNS = 8         # of a legend
 LINES = {
     NATIVE: ('#000000', 'o'), 'vhost-net': ('#D55E00', 's'),
     'qemu': ('#0072B2', 'D'), 'inline': ('#009E73', 'o'), 'worker': ('#CC79A7', '^'),
-    'softirq': ('#E69F00', 'v'),
+    'softirq': ('#E69F00', 'v'), 'adaptive': ('#56B4E9', 'P'),
 }
-SPARE_LINES = [('#56B4E9', 'P'), ('#882255', 'X'), ('#999933', '*')]
+SPARE_LINES = [('#882255', 'X'), ('#999933', '*')]
 YLABELS = ['host and guest', 'overhead: less native']
 
 STYLE = {

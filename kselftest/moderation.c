@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kick moderation: who sends without pause is not kicked for, but looked at by time;
+ * nothing is lost when that begins, goes on and ends, whatever happens to who kicked.
+ */
+#include "kselftest/vmm.h"
+
+#include <pthread.h>
+
+#define LEN	64
+#define SLOW	"interval_us=10000 kicks=4"	/* for machines that are slow */
+#define FAST	"interval_us=10 kicks=2"
+#define ROUND	8	/* frames: more than are needed for going on */
+
+static struct vmm vmm;
+static struct wire wire;
+static uint32_t posted, seen;
+
+static bool configure(const char *words)
+{
+	FILE *file = vmm_debugfs(&vmm, "moderation", "w");
+	bool good;
+
+	must(file);
+	good = fputs(words, file) >= 0;
+	return !fclose(file) && good;
+}
+
+static bool is_active(void)
+{
+	FILE *file = vmm_debugfs(&vmm, "moderation", "r");
+	int active = -1;
+
+	must(file);
+	must(fscanf(file, "tx0: interval_us=%*u kicks=%*u active=%d", &active) == 1);
+	fclose(file);
+	return active;
+}
+
+static void post(void)
+{
+	uint8_t frame[LEN];
+
+	wire_fill(frame, LEN, posted++);
+	must(vmm_add_frame(&vmm, frame, LEN) >= 0);
+}
+
+/* All that was posted comes out, in order, and its chains come back. */
+static bool arrives(void)
+{
+	unsigned int n = posted - seen;
+	uint8_t frame[LEN];
+
+	for (; seen != posted; seen++) {
+		wire_fill(frame, LEN, seen);
+		if (!wire_expect(&wire, frame, LEN))
+			return because("frame %u", seen);
+	}
+	return ring_reap_n(&vmm.q[TX], n, 5000);
+}
+
+/* Kicks come until they are too many. */
+static bool begins(void)
+{
+	unsigned int tries, i;
+
+	for (tries = 0; tries < 100 && !is_active(); tries++) {
+		for (i = 0; i < ROUND; i++) {
+			post();
+			ring_kick(&vmm.q[TX]);
+		}
+		if (!arrives())
+			return false;
+	}
+	return is_active() || because("it is not moderated");
+}
+
+static bool ends(void)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 1000 && is_active(); tries++)
+		poll(NULL, 0, 10);
+	return !is_active() || because("it is moderated for ever");
+}
+
+/* Frames that no kick tells of. */
+static bool goes_on(unsigned int rounds)
+{
+	unsigned int i;
+
+	while (rounds--) {
+		for (i = 0; i < ROUND; i++)
+			post();
+		if (ring_publish(&vmm.q[TX]))
+			return because("a kick is wanted");
+		if (!arrives())
+			return false;
+	}
+	return true;
+}
+
+static bool alone(void)
+{
+	long long inline_ = vmm_counter(&vmm, TX, "kicks_inline");
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		poll(NULL, 0, 1);
+		post();
+		if (!ring_kick(&vmm.q[TX]))
+			return because("no kick is wanted");
+		if (!arrives())
+			return false;
+	}
+	return vmm_counted(&vmm, TX, "moderations", 0) &&
+	       vmm_counted(&vmm, TX, "kicks_inline", inline_ + 10);
+}
+
+static bool is_looked_at(void)
+{
+	long long kicks, timer;
+
+	if (!begins())
+		return false;
+	kicks = vmm_counter(&vmm, TX, "kicks");
+	timer = vmm_counter(&vmm, TX, "pumps_timer");
+	return goes_on(20) && vmm_counted(&vmm, TX, "kicks", kicks) &&
+	       (vmm_counter(&vmm, TX, "pumps_timer") > timer ||
+		because("pumps_timer stays at %lld", timer));
+}
+
+/* Then the kick is served at once, as before. */
+static bool pause_ends_it(void)
+{
+	long long inline_;
+
+	if (!begins() || !ends())
+		return false;
+	inline_ = vmm_counter(&vmm, TX, "pumps_inline");
+	post();
+	return (ring_kick(&vmm.q[TX]) || because("no kick is wanted")) && arrives() &&
+	       vmm_counted(&vmm, TX, "pumps_inline", inline_ + 1);
+}
+
+/* Who kicked goes on in userspace, as a guest does in its own mode. */
+static bool who_runs_pumps(void)
+{
+	long long worker, inline_;
+	unsigned int round, i;
+
+	if (!begins())
+		return false;
+	worker = vmm_counter(&vmm, TX, "pumps_worker");
+	inline_ = vmm_counter(&vmm, TX, "pumps_inline");
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < ROUND; i++)
+			post();
+		if (ring_publish(&vmm.q[TX]))
+			return because("a kick is wanted");
+		while (!ring_has_used(&vmm.q[TX]))
+			;
+		if (!arrives())
+			return false;
+	}
+	inline_ = vmm_counter(&vmm, TX, "pumps_inline") - inline_;
+	worker = vmm_counter(&vmm, TX, "pumps_worker") - worker;
+	note("of 20 rounds %lld pumps were who kicked, %lld the worker", inline_, worker);
+	/* Its timer's interrupt may come as it is asleep, in arrives(). */
+	return inline_ >= 15 || because("pumps_inline: only %lld of 20", inline_);
+}
+
+static bool who_sleeps_is_not_waited_for(void)
+{
+	long long worker;
+
+	if (!begins())
+		return false;
+	worker = vmm_counter(&vmm, TX, "pumps_worker");
+	return goes_on(20) && (vmm_counter(&vmm, TX, "pumps_worker") > worker ||
+			       because("pumps_worker stays at %lld", worker));
+}
+
+static void *begin(void *good)
+{
+	*(bool *)good = begins();
+	return NULL;
+}
+
+static bool who_kicked_is_gone(void)
+{
+	pthread_t thread;
+	bool good;
+
+	must(!pthread_create(&thread, NULL, begin, &good));
+	must(!pthread_join(thread, NULL));
+	/* That may take long enough for it to end. */
+	return good && (!is_active() || goes_on(20)) && ends();
+}
+
+static bool policy_ends_it(void)
+{
+	bool good;
+
+	if (!begins() || !vmm_set_policy(&vmm, "inline"))
+		return false;
+	good = ends();
+	post();
+	ring_kick(&vmm.q[TX]);
+	return arrives() && good && vmm_set_policy(&vmm, "adaptive");
+}
+
+static bool stop_ends_it(void)
+{
+	if (!begins())
+		return false;
+	must(!vmm_backend(&vmm, TX, -1));
+	if (is_active())
+		return because("a queue that is stopped is moderated");
+	must(!vmm_backend(&vmm, TX, wire.tap));
+	return begins();
+}
+
+/* A ring that is broken is not looked at any more. */
+static bool fault_ends_it(void)
+{
+	struct ring *ring = &vmm.q[TX];
+	long long timer;
+
+	if (!begins())
+		return false;
+	ring_offer(ring, ring->num + 1);
+	ring_publish(ring);
+	ring_signal(ring->kick);
+	if (!ring_poll(ring->err, 5000) || !ends())
+		return because("the fault is not found");
+	timer = vmm_counter(&vmm, TX, "pumps_timer");
+	poll(NULL, 0, 50);
+	return vmm_counted(&vmm, TX, "pumps_timer", timer);
+}
+
+static void close_it(void)
+{
+	bool good;
+
+	must(!vmm_restart_queue(&vmm, TX, wire.tap, 0));
+	wire_drain(&wire);
+	seen = posted;
+	good = begins();
+	vmm_close(&vmm);
+	claim(good && vmm_no_twin_left(), "a twin may go while it is moderated");
+}
+
+static void traffic(uint64_t features, const char *name)
+{
+	vmm_run(&vmm, &wire, VMM_BASIC | features, 64);
+	must(vmm_set_policy(&vmm, "adaptive"));
+	must(configure(FAST));
+	claim(alone(), "alone, a frame is sent at once, %s", name);
+	must(configure(SLOW));
+	claim(is_looked_at(), "many kicks in short are no longer wanted, %s", name);
+	claim(pause_ends_it(), "a pause ends it, %s", name);
+	claim(who_runs_pumps(), "who kicked pumps if it runs, %s", name);
+	claim(who_sleeps_is_not_waited_for(), "who sleeps is not waited for, %s", name);
+	claim(who_kicked_is_gone(), "who kicked may be gone, %s", name);
+	claim(policy_ends_it(), "another policy ends it, %s", name);
+	claim(stop_ends_it(), "a stop ends it, and it may begin again, %s", name);
+	claim(fault_ends_it(), "a fault ends it, %s", name);
+	close_it();
+}
+
+static void settings(void)
+{
+	static const char *const bad[] = { "interval_us=9", "interval_us=10001", "kicks=1",
+					   "kicks", "interval_us", "frames=1", "kicks=-1",
+					   "kicks=4294967296", "kicks=2 interval_us=1" };
+	char words[64] = "";
+	unsigned int i;
+	FILE *file;
+
+	vmm_run(&vmm, &wire, VMM_BASIC, 64);
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		claim(!configure(bad[i]), "'%s' is refused", bad[i]);
+	claim(configure("kicks=7") && configure("interval_us=123"), "each can be set alone");
+	file = vmm_debugfs(&vmm, "moderation", "r");
+	must(file && fgets(words, sizeof(words), file));
+	fclose(file);
+	claim(!strcmp(words, "tx0: interval_us=123 kicks=7 active=0\n") ||
+	      because("it is '%s'", words), "what was set is shown");
+	vmm_close(&vmm);
+}
+
+int main(int argc, char **argv)
+{
+	vmm_begin(argc, argv);
+	if (!vmm_has_counters()) {
+		skip("kick moderation", "of kvm-twin alone");
+		return report_end();
+	}
+	wire_open(&wire, "wire0", VMM_HDR);
+	settings();
+	traffic(0, "plain");
+	traffic(VMM_EVENT_IDX, "with event index");
+	wire_close(&wire);
+	return report_end();
+}

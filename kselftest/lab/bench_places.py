@@ -10,7 +10,7 @@ choice, as it is on a machine that nobody has tuned.
 import glob
 import os
 
-from host import DEVICE, OUT, run, set_moderation, set_policy, spawn, wait_until
+from host import DEVICE, OUT, run, set_policy, spawn, wait_until
 from net import Bridge, Macvtap, Peer, Tapdev, carrier, ip, nics
 from guest import Guest
 
@@ -18,9 +18,6 @@ PEER = '10.9.0.1'
 LOAD = OUT + '/load'
 DEVICES = {'vhost-net': '/dev/vhost-net', 'qemu': None,
            'inline': DEVICE, 'worker': DEVICE, 'softirq': DEVICE, 'adaptive': DEVICE}
-# An emulated processor takes some 30 to 40 times as long for a frame as a real one, and
-# the timer is to see as many.
-MODERATION = 'interval_us=2000 kicks=4'
 
 
 def interrupts(name):
@@ -169,7 +166,6 @@ class Guests:
         """Which of the contenders that share the device it is from now on."""
         if DEVICES[self.device] == DEVICE:
             set_policy(contender)
-            set_moderation(MODERATION)
 
     def close(self):
         for guest in self.guests:

@@ -8,7 +8,7 @@ from vmm import check_gone, relay
 
 def main(tap):
     run('modprobe -a vhost_net tun tap')
-    insmod()
+    insmod('')
     relay(tap, 'ioctl')
     relay(tap, 'values')
     relay(tap, 'sequences')

@@ -47,7 +47,7 @@ def check_gone(tap):
 
 def main(tap, options):
     run('modprobe -a vhost_net tun tap')
-    insmod()
+    insmod('')
     for words in options.programs:
         program, *args = words.split()
         if options.quick:

@@ -226,7 +226,9 @@ static bool bounded(const struct kind *kind)
 	must(!vmm_restart_queue(&vmm, TX, wire.tap, 0));
 	fill_ring(kind);
 	refilled = 0;
-	for (; good && kicks < KICKS && tries < 4 * KICKS; tries++) {
+	/* A machine that is busy may have who refills come too late. */
+	for (; good && (kicks < KICKS || refilled <= kicks * NUM) && tries < 8 * KICKS;
+	     tries++) {
 		if (!is_idle())
 			return false;
 		kicks += kick_once(kind, &good);
@@ -234,8 +236,8 @@ static bool bounded(const struct kind *kind)
 	}
 	note("%s: %u kicks in %u tries, %lu chains refilled", kind->name, kicks,
 	     tries, refilled);
-	return good && equal(kicks, KICKS, "kicks that were served inline") &&
-	       (refilled > KICKS * NUM || because("the ring was not refilled"));
+	return good && (kicks >= KICKS || because("only %u kicks were served inline", kicks)) &&
+	       (refilled > kicks * NUM || because("the ring was not refilled"));
 }
 
 int main(int argc, char **argv)

@@ -139,7 +139,7 @@ def main(tap, options):
            'whether it can fail', '\n'.join(map(str, unknown)))
     aim()
     loading = load(tap)
-    insmod('')
+    insmod('policy=softirq')
     whole = sites.locate(OBJECT, can)
     aimed = [site for site in can if site.start and not site.loading]
     write_list([(*whole, False)] + [(site.start, site.start + 1, site.leaves)

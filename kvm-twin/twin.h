@@ -64,7 +64,7 @@
 
 /* How often a ring whose guest need not kick may be looked at. */
 #define KTWIN_MODERATION_US_MIN	10
-#define KTWIN_MODERATION_US_MAX	10000
+#define KTWIN_MODERATION_US_MAX	100000
 
 /* After how many chains the driver is shown what was used. */
 #define KTWIN_PUBLISH_CHAINS	64

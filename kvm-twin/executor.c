@@ -142,13 +142,13 @@ static bool pump_inline(struct ktwin_vq *vq)
 	return true;
 }
 
-/* Returns whether it was this thread that served the queue. */
-static bool run_inline(struct ktwin_vq *vq)
+/* Returns whether it was this thread that served the queue; @queued: by which bit. */
+static bool run_inline(struct ktwin_vq *vq, int queued)
 {
 	/* Is an ioctl or the worker at it?  Do not let the guest wait. */
 	bool served, locked = ktwin_vq_trylock(vq);
 
-	clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
+	clear_bit(queued, &vq->state);
 	/* The worker may have been here. */
 	if (!test_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
 		served = false;
@@ -168,12 +168,10 @@ static void run_by_task(struct callback_head *work)
 {
 	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, task_work);
 	struct file *body = vq->twin->body;
-	bool by_timer = test_and_clear_bit(KTWIN_VQ_BY_TIMER, &vq->state);
-	bool served = run_inline(vq);
 
-	if (!by_timer && served)
+	if (run_inline(vq, KTWIN_VQ_TASK_QUEUED))
 		ktwin_inc(vq, KICKS_INLINE);
-	else if (!by_timer)
+	else
 		ktwin_inc(vq, KICKS_WORKER);
 	/*
 	 * Maybe the last reference to the twin, and to this very code.  What
@@ -183,30 +181,51 @@ static void run_by_task(struct callback_head *work)
 	fput(body);
 }
 
-/*
- * Context: any, IRQs off.  Returns whether the pump will run in that task, before it goes
- * back to its guest or to userspace.
- */
-static bool queue_on(struct ktwin_vq *vq, struct task_struct *task, bool by_timer)
+static void run_by_timer(struct callback_head *work)
 {
-	struct ktwin *twin = vq->twin;
+	struct ktwin_vq *vq = container_of(work, struct ktwin_vq, moderation.work);
+	struct file *body = vq->twin->body;
 
+	run_inline(vq, KTWIN_VQ_TIMER_QUEUED);
+	fput(body);	/* as above */
+}
+
+/*
+ * Have a task run a work before it goes back to its guest or to userspace.  Context: any,
+ * IRQs off; @queued was set by the caller.
+ */
+static bool add_work(struct ktwin_vq *vq, struct task_struct *task,
+		     struct callback_head *work, int queued)
+{
+	struct file *body = vq->twin->body;
+
+	/* Whoever ends the twin ends kicks and the timer before the reference. */
+	get_file(body);
+	if (likely(!task_work_add(task, work, TWA_RESUME)))
+		return true;
+	clear_bit(queued, &vq->state);
+	fput(body);
+	return false;
+}
+
+/*
+ * Context: the eventfd's wait queue locked, IRQs off.  Returns whether the
+ * pump will run in the current task: one of the owner's that goes back to its
+ * guest or to userspace, as a kernel thread that works for it does not.
+ */
+static bool queue_on_current(struct ktwin_vq *vq)
+{
+	/* Kicks of one queue come one at a time: by its eventfd's lock. */
+	if (!in_task() || current->mm != vq->twin->mm ||
+	    current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING))
+		return false;
 	if (test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
 		return false;
 	WRITE_ONCE(vq->queued_at, jiffies);
-	/* The time before the bit.  A kick and the timer may both have come so far. */
-	if (test_and_set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state))
+	smp_mb__before_atomic();	/* the time before the bit */
+	set_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
+	if (!add_work(vq, current, &vq->task_work, KTWIN_VQ_TASK_QUEUED))
 		return false;
-	if (by_timer)
-		set_bit(KTWIN_VQ_BY_TIMER, &vq->state);
-	/* Whoever ends the twin ends kicks and the timer before the reference. */
-	get_file(twin->body);
-	if (task_work_add(task, &vq->task_work, TWA_RESUME)) {
-		clear_bit(KTWIN_VQ_BY_TIMER, &vq->state);
-		clear_bit(KTWIN_VQ_TASK_QUEUED, &vq->state);
-		fput(twin->body);
-		return false;
-	}
 	smp_mb__after_atomic();	/* the bit before the look at the timer */
 	/* One that is armed will do: it finds this work, too. */
 	if (!timer_pending(&vq->overdue))
@@ -215,15 +234,15 @@ static bool queue_on(struct ktwin_vq *vq, struct task_struct *task, bool by_time
 }
 
 /*
- * Context: the eventfd's wait queue locked, IRQs off.  Returns whether the current task
- * will pump: one of the owner's that goes back to its guest or to userspace, as a kernel
- * thread that works for it does not.
+ * Context: hard interrupt.  Returns whether the pump will run in @task, unless that goes
+ * to sleep before: which is why its work is not that of kicks, which would have to wait.
  */
-static bool queue_on_current(struct ktwin_vq *vq)
+static bool queue_on(struct ktwin_vq *vq, struct task_struct *task)
 {
-	return in_task() && current->mm == vq->twin->mm &&
-	       !(current->flags & (PF_KTHREAD | PF_USER_WORKER | PF_EXITING)) &&
-	       queue_on(vq, current, false);
+	if (!task || !task_is_running(task))
+		return false;
+	set_bit(KTWIN_VQ_TIMER_QUEUED, &vq->state);
+	return add_work(vq, task, &vq->moderation.work, KTWIN_VQ_TIMER_QUEUED);
 }
 
 /*
@@ -249,6 +268,7 @@ static void overdue(struct timer_list *timer)
 static void init_inline(struct ktwin_vq *vq)
 {
 	init_task_work(&vq->task_work, run_by_task);
+	init_task_work(&vq->moderation.work, run_by_timer);
 	timer_setup(&vq->overdue, overdue, 0);
 }
 
@@ -261,7 +281,7 @@ static void quiesce_inline(struct ktwin_vq *vq)
 
 static const bool has_inline;
 
-static bool queue_on(struct ktwin_vq *vq, struct task_struct *task, bool by_timer)
+static bool queue_on(struct ktwin_vq *vq, struct task_struct *task)
 {
 	return false;
 }
@@ -391,16 +411,13 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
  */
 bool ktwin_executor_expire(struct ktwin_vq *vq, struct task_struct *kicker)
 {
-	if (test_bit(KTWIN_VQ_TASK_QUEUED, &vq->state)) {
-		ktwin_inc(vq, RESCUES);
-		set_bit(KTWIN_VQ_SCHEDULED, &vq->state);
-		ktwin_executor_defer(vq);
-		return false;
-	}
-	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+	bool asked = test_bit(KTWIN_VQ_TIMER_QUEUED, &vq->state);
+
+	/* Whom we asked before and who has not come has that bit set, too. */
+	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state) && !asked)
 		return false;
 	ktwin_inc(vq, PUMPS_TIMER);
-	if (kicker && task_is_running(kicker) && queue_on(vq, kicker, true))
+	if (!asked && queue_on(vq, kicker))
 		return true;
 	ktwin_executor_defer(vq);
 	return false;

@@ -162,11 +162,11 @@ void ktwin_moderation_end(struct ktwin_vq *vq)
 	struct ktwin_moderation *mod = &vq->moderation;
 
 	lockdep_assert_held(&vq->lock);
+	WRITE_ONCE(mod->loaded, false);
 	if (!mod->active)
 		return;
 	hrtimer_cancel(&mod->timer);
 	set_kicker(mod, NULL);
 	mod->active = false;
 	mod->taken = 0;
-	WRITE_ONCE(mod->loaded, false);
 }

@@ -103,7 +103,7 @@ enum ktwin_soft_verdict {
 enum ktwin_vq_state {
 	KTWIN_VQ_SCHEDULED,	/* somebody will pump, or is pumping */
 	KTWIN_VQ_TASK_QUEUED,	/* a thread that kicked has yet to come to it */
-	KTWIN_VQ_BY_TIMER,	/* and this time it had not kicked */
+	KTWIN_VQ_TIMER_QUEUED,	/* nor one that the moderation timer has asked */
 	KTWIN_VQ_WANTS_ROOM,	/* TX: waits for room in the backend */
 	KTWIN_VQ_WANTS_BUFFERS,	/* RX: frames wait for the guest's buffers */
 };
@@ -134,6 +134,7 @@ struct ktwin_kick {
  * @taken: chains since @timer was armed
  * @kicker: the thread that @timer asks to pump, or NULL; does not change while it is armed
  * @timer: looks at the queue
+ * @work: for being run by @kicker
  */
 struct ktwin_moderation {
 	unsigned int		interval_us;
@@ -145,6 +146,7 @@ struct ktwin_moderation {
 	unsigned int		taken;
 	struct task_struct	*kicker;
 	struct hrtimer		timer;
+	struct callback_head	work;
 };
 
 /**

@@ -10,7 +10,9 @@
 #define LEN	64
 #define SLOW	"interval_us=100000 kicks=4"	/* for machines that are slow */
 #define FAST	"interval_us=10 kicks=2"
+#define QUICK	"interval_us=100 kicks=4"
 #define ROUND	8	/* frames: more than are needed for going on */
+#define HALF	1048576	/* bytes that a pipe holds */
 
 static struct vmm vmm;
 static struct wire wire;
@@ -102,9 +104,14 @@ static bool goes_on(unsigned int rounds)
 
 static bool alone(void)
 {
-	long long inline_ = vmm_counter(&vmm, TX, "kicks_inline");
+	long long inline_;
 	unsigned int i;
 
+	/* The pump of the start is over: who takes the queue's lock has waited for it. */
+	if (!vmm_wait_counter(&vmm, TX, "pumps_worker", 1))
+		return false;
+	must(!vmm_set_fd(&vmm, VHOST_SET_VRING_ERR, TX, vmm.q[TX].err));
+	inline_ = vmm_counter(&vmm, TX, "kicks_inline");
 	for (i = 0; i < 10; i++) {
 		poll(NULL, 0, 1);
 		post();
@@ -181,6 +188,57 @@ static bool who_sleeps_is_not_waited_for(void)
 	worker = vmm_counter(&vmm, TX, "pumps_worker");
 	return goes_on(20) && (vmm_counter(&vmm, TX, "pumps_worker") > worker ||
 			       because("pumps_worker stays at %lld", worker));
+}
+
+/*
+ * Frames are posted; then a write runs in the kernel for a while, and sleeps there, as the
+ * pipe is full.
+ */
+static void *post_and_sleep(void *pipe)
+{
+	static const char bytes[2 * HALF];
+	unsigned int i;
+
+	for (i = 0; i < 2 * ROUND; i++) {
+		post();
+		ring_kick(&vmm.q[TX]);
+	}
+	must(write(*(int *)pipe, bytes, sizeof(bytes)) == sizeof(bytes));
+	return NULL;
+}
+
+static void drain(int fd)
+{
+	static char bytes[HALF];
+	size_t left = 2 * HALF;
+
+	while (left) {
+		ssize_t n = read(fd, bytes, sizeof(bytes));
+
+		must(n > 0);
+		left -= n;
+	}
+}
+
+/* Who is asked while it runs may go to sleep before it comes to it. */
+static bool who_falls_asleep_is_not_waited_for(void)
+{
+	unsigned int rounds = 50;
+	bool good = true;
+	pthread_t thread;
+	int fds[2];
+
+	must(!pipe(fds) && fcntl(fds[1], F_SETPIPE_SZ, HALF) >= HALF);
+	while (good && rounds--) {
+		must(!pthread_create(&thread, NULL, post_and_sleep, &fds[1]));
+		must(ring_poll(fds[0], 10000));
+		good = arrives();
+		drain(fds[0]);
+		must(!pthread_join(thread, NULL));
+	}
+	close(fds[0]);
+	close(fds[1]);
+	return good;
 }
 
 static void *begin(void *good)
@@ -272,6 +330,9 @@ static void traffic(uint64_t features, const char *name)
 	claim(pause_ends_it(), "a pause ends it, %s", name);
 	claim(who_runs_pumps(), "who kicked pumps if it runs, %s", name);
 	claim(who_sleeps_is_not_waited_for(), "who sleeps is not waited for, %s", name);
+	must(configure(QUICK));
+	claim(who_falls_asleep_is_not_waited_for(), "nor is who falls asleep, %s", name);
+	must(configure(SLOW));
 	claim(who_kicked_is_gone(), "who kicked may be gone, %s", name);
 	claim(policy_ends_it(), "another policy ends it, %s", name);
 	claim(stop_ends_it(), "a stop ends it, and it may begin again, %s", name);

@@ -453,6 +453,8 @@ static void with(bool shared, uint64_t features)
 	for (i = 0; i < KINDS; i++)
 		if (suits(&kinds[i]))
 			try_kind(&kinds[i]);
+	note("a change of the page tables was kept for %lld us at most",
+	     vmm_state(&vmm, "invalidate_ns_max") / 1000);
 	claim(silent(), "after a stop nothing is written, %s memory", name);
 	claim(starts_again(), "and frames arrive once it is started again, %s memory",
 	      name);

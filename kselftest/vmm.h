@@ -391,6 +391,22 @@ static inline long long vmm_counter(const struct vmm *vmm, int q,
 	return value;
 }
 
+/* The first number by that name in the twin's state, that is, mostly of rx0; or -1. */
+static inline long long vmm_state(const struct vmm *vmm, const char *name)
+{
+	FILE *file = vmm_debugfs(vmm, "state", "r");
+	char word[64];
+	long long value = -1;
+	size_t n = strlen(name);
+
+	while (file && value < 0 && fscanf(file, "%63s", word) == 1)
+		if (!strncmp(word, name, n) && word[n] == '=')
+			value = atoll(word + n + 1);
+	if (file)
+		fclose(file);
+	return value;
+}
+
 /* Is a counter what it should be?  Other devices have no counters. */
 static inline bool vmm_counted(const struct vmm *vmm, int q, const char *name,
 			       long long expected)

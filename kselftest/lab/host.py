@@ -126,16 +126,31 @@ def wait_until(cond, timeout, what, interval=0.05):
 # An emulated processor takes some 30 to 40 times as long for a frame as a real one, and
 # the module's timer is to see as many.
 LAB_TIME = 'moderation_us=2000'
+# With which parameters the module was loaded.
+LOADED = '/run/kvm_twin.parameters'
+
+
+def _loaded_with():
+    try:
+        with open(LOADED, encoding='ascii') as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def insmod(params=LAB_TIME):
-    """Load the module from /out (and what it needs); True if it is there."""
+    """Load the module from /out (and what it needs), again if the last test has loaded
+    it with other parameters; True if it is there."""
     if os.path.isdir('/sys/module/kvm_twin'):
-        return True
+        if _loaded_with() == params:
+            return True
+        rmmod()
     if not os.path.exists(OUT + '/kvm_twin.ko'):
         return False
     run('modprobe -a tun tap macvtap vhost_iotlb')
     run(f'insmod {OUT}/kvm_twin.ko {params}')
+    with open(LOADED, 'w', encoding='ascii') as file:
+        file.write(params)
     return True
 
 

@@ -142,7 +142,7 @@ bool ktwin_moderation_begin(struct ktwin_vq *vq)
 	}
 	if (!mod->active)
 		ktwin_inc(vq, MODERATIONS);
-	mod->active = true;
+	WRITE_ONCE(mod->active, true);
 	mod->taken = 0;
 	/* The worker stands in for who slept, this time. */
 	if (!(current->flags & PF_KTHREAD))
@@ -166,7 +166,11 @@ void ktwin_moderation_end(struct ktwin_vq *vq)
 	if (!mod->active)
 		return;
 	hrtimer_cancel(&mod->timer);
+	/* Whom it has asked may sleep, and it has the worker come no more. */
+	if (test_bit(KTWIN_VQ_TIMER_QUEUED, &vq->state) &&
+	    test_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+		ktwin_executor_defer(vq);
 	set_kicker(mod, NULL);
-	mod->active = false;
+	WRITE_ONCE(mod->active, false);
 	mod->taken = 0;
 }

@@ -75,7 +75,7 @@ def main(tap, options):
             net.bridge.add(extra.name)
         guests = [stack.enter_context(Guest(tap=each, mem=192)) for each in taps]
         for guest in guests:
-            guest.wait_boot(400)
+            guest.wait_boot(180)
             guest.ifup()
         tap.equal(len(twins()), options.guests, 'each guest has a twin')
         members = Members(guests, net.peer)

@@ -87,18 +87,20 @@ static bool ends(void)
 }
 
 /* Frames that no kick tells of. */
-static bool goes_on(unsigned int rounds)
+static bool post_round(void)
 {
 	unsigned int i;
 
-	while (rounds--) {
-		for (i = 0; i < ROUND; i++)
-			post();
-		if (ring_kick(&vmm.q[TX]))
-			return because("a kick is wanted");
-		if (!arrives())
+	for (i = 0; i < ROUND; i++)
+		post();
+	return !ring_kick(&vmm.q[TX]) || because("a kick is wanted");
+}
+
+static bool goes_on(unsigned int rounds)
+{
+	while (rounds--)
+		if (!post_round() || !arrives())
 			return false;
-	}
 	return true;
 }
 
@@ -156,17 +158,15 @@ static bool pause_ends_it(void)
 static bool who_runs_pumps(void)
 {
 	long long worker, inline_;
-	unsigned int round, i;
+	unsigned int round;
 
 	if (!begins())
 		return false;
 	worker = vmm_counter(&vmm, TX, "pumps_worker");
 	inline_ = vmm_counter(&vmm, TX, "pumps_inline");
 	for (round = 0; round < 20; round++) {
-		for (i = 0; i < ROUND; i++)
-			post();
-		if (ring_kick(&vmm.q[TX]))
-			return because("a kick is wanted");
+		if (!post_round())
+			return false;
 		while (!ring_has_used(&vmm.q[TX]))
 			;
 		if (!arrives())

@@ -135,6 +135,47 @@ static int features_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(features);
 
+/* Files that can be written to */
+
+/* A file's words are given to @set. */
+static ssize_t write_words(struct file *file, const char __user *from, size_t len,
+			   int (*set)(struct ktwin *twin, char *words))
+{
+	struct seq_file *m = file->private_data;
+	char words[48];
+	int err;
+
+	if (len >= sizeof(words))
+		return -EINVAL;
+	if (copy_from_user(words, from, len))
+		return -EFAULT;
+	words[len] = '\0';
+	err = set(m->private, words);
+	return err ? err : len;
+}
+
+/* As DEFINE_SHOW_ATTRIBUTE(), of a file that can be written to: by name_set(). */
+#define DEFINE_WORDS_ATTRIBUTE(name)						\
+static int name ## _open(struct inode *inode, struct file *file)		\
+{										\
+	return single_open(file, name ## _show, inode->i_private);		\
+}										\
+										\
+static ssize_t name ## _write(struct file *file, const char __user *from,	\
+			      size_t len, loff_t *pos)				\
+{										\
+	return write_words(file, from, len, name ## _set);			\
+}										\
+										\
+static const struct file_operations name ## _fops = {				\
+	.owner		= THIS_MODULE,						\
+	.open		= name ## _open,					\
+	.read		= seq_read,						\
+	.write		= name ## _write,					\
+	.llseek		= seq_lseek,						\
+	.release	= single_release,					\
+}
+
 /* Policy */
 
 /**
@@ -157,11 +198,6 @@ static int policy_show(struct seq_file *m, void *unused)
 		seq_printf(m, "%s: %s\n", vq_names[i],
 			   policy_names[READ_ONCE(twin->vqs[i].policy)]);
 	return 0;
-}
-
-static int policy_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, policy_show, inode->i_private);
 }
 
 /* "POLICY" for all queues, or "QUEUE POLICY" for one. */
@@ -189,37 +225,7 @@ static int policy_set(struct ktwin *twin, char *words)
 	return 0;
 }
 
-/* A file's words are given to @set. */
-static ssize_t write_words(struct file *file, const char __user *from, size_t len,
-			   int (*set)(struct ktwin *twin, char *words))
-{
-	struct seq_file *m = file->private_data;
-	char words[48];
-	int err;
-
-	if (len >= sizeof(words))
-		return -EINVAL;
-	if (copy_from_user(words, from, len))
-		return -EFAULT;
-	words[len] = '\0';
-	err = set(m->private, words);
-	return err ? err : len;
-}
-
-static ssize_t policy_write(struct file *file, const char __user *from,
-			    size_t len, loff_t *pos)
-{
-	return write_words(file, from, len, policy_set);
-}
-
-static const struct file_operations policy_fops = {
-	.owner		= THIS_MODULE,
-	.open		= policy_open,
-	.read		= seq_read,
-	.write		= policy_write,
-	.llseek		= seq_lseek,
-	.release	= single_release,
-};
+DEFINE_WORDS_ATTRIBUTE(policy);
 
 /* Moderation */
 
@@ -232,11 +238,6 @@ static int moderation_show(struct seq_file *m, void *unused)
 		   READ_ONCE(mod->interval_us), READ_ONCE(mod->kicks),
 		   READ_ONCE(mod->active));
 	return 0;
-}
-
-static int moderation_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, moderation_show, inode->i_private);
 }
 
 /* "interval_us=N", "kicks=N", or both. */
@@ -268,20 +269,7 @@ static int moderation_set(struct ktwin *twin, char *words)
 	return 0;
 }
 
-static ssize_t moderation_write(struct file *file, const char __user *from,
-				size_t len, loff_t *pos)
-{
-	return write_words(file, from, len, moderation_set);
-}
-
-static const struct file_operations moderation_fops = {
-	.owner		= THIS_MODULE,
-	.open		= moderation_open,
-	.read		= seq_read,
-	.write		= moderation_write,
-	.llseek		= seq_lseek,
-	.release	= single_release,
-};
+DEFINE_WORDS_ATTRIBUTE(moderation);
 
 /* Folders */
 

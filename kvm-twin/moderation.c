@@ -121,7 +121,7 @@ static bool is_worth_it(struct ktwin_vq *vq)
 	if (!mod->active)
 		return READ_ONCE(mod->loaded);
 	/* Half of what it takes to begin, so that it does not come and go. */
-	return mod->taken >= max(READ_ONCE(mod->kicks) / 2, 1U);
+	return mod->taken >= READ_ONCE(mod->kicks) / 2;
 }
 
 /**

@@ -104,6 +104,8 @@ class Virtual:
     dev = 'eth0'
 
     def __init__(self, world, tap, contender, number):
+        # What is counted is not traced.
+        Guest.watched = False
         self.world = world
         self.addr = f'10.9.0.{number + 2}'
         self.guest = Guest(device=DEVICES[contender], tap=tap,

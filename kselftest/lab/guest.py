@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import platform
+import re
 import select
 import shutil
 import signal
@@ -19,8 +20,9 @@ import tempfile
 import time
 
 from host import DEVICE, EmulatorError, Error, OUT, wait_until
+from exits import before_shutdown, watch
 from net import answered
-from stuck import describe, is_mixed_up, is_not_ours, is_sound
+from stuck import SPOILT, describe, is_mixed_up, is_not_ours, is_sound
 
 # An emulated SVM leaves the type of the last exception in EXITINTINFO, and KVM
 # since 6.14 takes that for an event whose delivery was cut short by the next
@@ -155,6 +157,8 @@ class Guest:
     """
     count = 0
     running = []
+    # Whether KVM's exits are traced; not where they are counted.
+    watched = True
 
     def __init__(self, device='', tap=None, vcpus=1, queues=None, mem=256,
                  backend='kvm-twin', netdev_opts='', device_opts='', append='',
@@ -232,6 +236,8 @@ class Guest:
 
     def start(self):
         """Start QEMU, with QMP at hand; it does not wait for the guest."""
+        if Guest.watched:
+            watch()
         vhost_fds = []
         if self.tap and self.device:
             for _ in range(self.queues):
@@ -397,6 +403,21 @@ class Guest:
         """After a migration: go on talking to the agent that `source` had."""
         self.boot_id, self._number = source.boot_id, source._number
 
+    def _raise_rebooted(self, command):
+        """A kernel that has come across something that was spoilt says so before it
+        restarts.  A CPU that is shut down without a word is taken for the emulator's
+        doing; what it did last is told, so that this can be found out."""
+        console, exits = self._tail(self.console), before_shutdown()
+        silent = exits and not SPOILT.search(console)
+        raise (EmulatorError if silent else Error)(
+            f'{self.name} has rebooted during {command!r}\n{console}\n'
+            f'{exits or "no CPU was shut down"}\n{self._reset_at()}')
+
+    def _reset_at(self):
+        """Where its CPUs were when they were last reset."""
+        return '\n'.join(re.findall(r'CPU Reset.*|[RE]IP=.*|CR0=.*',
+                                    self._tail(self.resets, 8000)))
+
     def _answer(self, end, what, plain):
         try:
             return self._agent.line(end, what, self._alive)
@@ -415,8 +436,7 @@ class Guest:
         while True:
             words = self._answer(end, what, plain).split()
             if words[:1] == [b'hello']:
-                raise Error(f'{self.name} has rebooted during {command!r}\n'
-                            + self._tail(self.console) + self._tail(self.resets))
+                self._raise_rebooted(command)
             if words[:1] != [b'done'] or len(words) != 4:
                 continue
             output = self._agent.exactly(int(words[3]), end, what, self._alive)

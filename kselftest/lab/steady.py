@@ -115,6 +115,7 @@ def main(tap, options):
         tap.skip('a neighbour\'s rate', 'scripts/lab/run --smp 3')
         return
     insmod()
+    Guest.watched = False
     os.sched_setaffinity(0, {CPUS['outside']})
     with Tapdev('tap0', addr=OUTSIDE + '/24') as other, \
             Guest(tap=other, name='neighbour') as neighbour:

@@ -454,7 +454,7 @@ static inline bool vmm_no_twin_left(void)
 	return equal(vmm_twins(), 0, "twins");
 }
 
-static inline bool vmm_set_policy(const struct vmm *vmm, const char *policy)
+static inline bool vmm_try_policy(const struct vmm *vmm, const char *policy)
 {
 	FILE *file = vmm_debugfs(vmm, "policy", "w");
 	bool good;
@@ -463,6 +463,13 @@ static inline bool vmm_set_policy(const struct vmm *vmm, const char *policy)
 		return false;
 	good = fputs(policy, file) >= 0;
 	return !fclose(file) && good;
+}
+
+/* Where nothing is served inline, in softirq is what comes nearest. */
+static inline bool vmm_set_policy(const struct vmm *vmm, const char *policy)
+{
+	return vmm_try_policy(vmm, policy) ||
+	       (errno == EOPNOTSUPP && vmm_try_policy(vmm, "softirq"));
 }
 
 /* What each program begins with; it may be told another device. */

@@ -17,6 +17,7 @@
 	X(KICKS,		"kicks")				\
 	X(KICKS_INLINE,		"kicks_inline")				\
 	X(KICKS_WORKER,		"kicks_worker")				\
+	X(KICKS_SOFTIRQ,	"kicks_softirq")			\
 	X(KICKS_MERGED,		"kicks_merged")				\
 	X(EVENTS,		"backend_events")			\
 	X(PUMPS_INLINE,		"pumps_inline")				\

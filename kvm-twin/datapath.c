@@ -51,12 +51,15 @@ void ktwin_drop(struct ktwin_vq *vq, int err)
  * @vq: the queue
  * @len: its length, with the header
  * @flags: NSHIM_FRAME_*
+ * @soft: in an access section
  *
  * Context: any.
  */
-void ktwin_account(struct ktwin_vq *vq, size_t len, unsigned int flags)
+void ktwin_account(struct ktwin_vq *vq, size_t len, unsigned int flags, bool soft)
 {
 	ktwin_inc(vq, PACKETS);
+	if (soft)
+		ktwin_inc(vq, PACKETS_SOFTIRQ);
 	ktwin_add(vq, BYTES, len - vq->twin->hdr_len);
 	if (flags & NSHIM_FRAME_CSUM)
 		ktwin_inc(vq, CSUM_PACKETS);
@@ -89,17 +92,59 @@ int ktwin_publish(struct ktwin_vq *vq, bool soft)
 	return vq->ring.fault ? -EIO : 0;
 }
 
-static int transmit(struct ktwin_vq *vq, const struct vfp_chain *chain)
+/**
+ * ktwin_break() - a pump has found a fault in the ring
+ * @vq: the queue
+ *
+ * Context: any but hard interrupts, the queue's.
+ */
+void ktwin_break(struct ktwin_vq *vq)
+{
+	ktwin_moderation_end(vq);
+	ktwin_vq_break(vq);
+	ktwin_unschedule(vq);
+}
+
+/**
+ * ktwin_end_soft() - how a pump in softirq has ended
+ * @vq: the queue
+ * @verdict: of its last step
+ *
+ * Context: an access section.
+ * Return: the same for who has called the pump.
+ */
+enum ktwin_soft_verdict ktwin_end_soft(struct ktwin_vq *vq, enum ktwin_verdict verdict)
+{
+	if (verdict == KTWIN_GO_ON)
+		return KTWIN_SOFT_MORE;
+	if (verdict == KTWIN_DEFER)
+		return KTWIN_SOFT_DEFER;
+	if (unlikely(verdict == KTWIN_BROKEN))
+		ktwin_break(vq);
+	return KTWIN_SOFT_DONE;
+}
+
+/* NSHIM_FRAME_*, or an error; -EBUSY if softirq can't do it. */
+static __always_inline int transmit(struct ktwin_vq *vq, const struct vfp_chain *chain,
+				    bool soft)
 {
 	size_t skip = ktwin_own_hdr_len(vq->twin);
 	struct iov_iter frame;
+	unsigned int n;
 
-	if (unlikely(chain->out_len < vq->twin->hdr_len))
+	if (unlikely(chain->out_len < max_t(size_t, vq->twin->hdr_len, 1)))
 		return -EINVAL;
-	iov_iter_init(&frame, ITER_SOURCE, chain->iov, chain->nr_out,
-		      chain->out_len);
+	if (soft) {
+		n = ktwin_soft_pages(vq, chain->out_len);
+		if (unlikely(!n))
+			return -EBUSY;
+		iov_iter_bvec(&frame, ITER_SOURCE, vq->pages, n, chain->out_len);
+	} else {
+		iov_iter_init(&frame, ITER_SOURCE, chain->iov, chain->nr_out,
+			      chain->out_len);
+	}
 	iov_iter_advance(&frame, skip);
-	return vq->port->ops->xmit(vq->port, &frame);
+	return vq->port->ops->xmit(vq->port, &frame, !soft);
 }
 
 /* Chains in vq->heads that are to be given back, and where each was taken. */
@@ -108,32 +153,40 @@ struct batch {
 	u16		marks[KTWIN_PUBLISH_CHAINS];
 };
 
-static enum ktwin_verdict send_next(struct ktwin_vq *vq,
-				    struct ktwin_share *share,
-				    struct batch *batch)
+/* A chain stays in the ring for now. */
+static enum ktwin_verdict leave(struct ktwin_vq *vq, u16 mark, enum ktwin_verdict verdict)
+{
+	vfp_ring_rewind(&vq->ring, mark);
+	return verdict;
+}
+
+static __always_inline enum ktwin_verdict send_next(struct ktwin_vq *vq,
+						    struct ktwin_share *share,
+						    struct batch *batch, bool soft)
 {
 	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
 	u16 mark = vfp_ring_mark(&vq->ring);
 	int ret;
 
-	ret = vfp_ring_pop(&vq->ring, &chain);
+	ret = ktwin_pop(vq, &chain, soft);
+	if (unlikely(ret == -EAGAIN))
+		return leave(vq, mark, KTWIN_DEFER);
 	if (ret <= 0)
 		return ret ? KTWIN_BROKEN : KTWIN_EMPTY;
 	ktwin_share_walk(share, &chain);
 	if (unlikely(chain.nr_in)) {
-		vfp_ring_rewind(&vq->ring, mark);
 		vfp_fault(&vq->ring, VFP_FAULT_DIRECTION);
-		return KTWIN_BROKEN;
+		return leave(vq, mark, KTWIN_BROKEN);
 	}
-	ret = transmit(vq, &chain);
-	if (unlikely(ret == -EAGAIN)) {
-		vfp_ring_rewind(&vq->ring, mark);
-		return KTWIN_BLOCKED;
-	}
+	ret = transmit(vq, &chain, soft);
+	if (unlikely(ret == -EAGAIN))
+		return leave(vq, mark, KTWIN_BLOCKED);
+	if (soft && unlikely(ret == -EBUSY))
+		return leave(vq, mark, KTWIN_DEFER);
 	if (unlikely(ret < 0))
 		ktwin_drop(vq, ret);
 	else
-		ktwin_account(vq, chain.out_len, ret);
+		ktwin_account(vq, chain.out_len, ret, soft);
 	ktwin_share_use(share, chain.out_len);
 	vq->moderation.taken++;
 	vq->heads[batch->n] = (struct vfp_used) {
@@ -144,7 +197,13 @@ static enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	return KTWIN_GO_ON;
 }
 
-static void flush(struct ktwin_vq *vq)
+/**
+ * ktwin_flush_tx() - let the frames go that were taken from the ring
+ * @vq: a TX queue that runs
+ *
+ * Context: any but hard interrupts, the queue's; not in an access section.
+ */
+void ktwin_flush_tx(struct ktwin_vq *vq)
 {
 	unsigned int refused = vq->port->ops->flush(vq->port);
 
@@ -158,23 +217,27 @@ static void flush(struct ktwin_vq *vq)
  * All at once, or else as many as can be: the others are sent once more, should
  * the queue be started again; but not lost.
  */
-static int give_back(struct ktwin_vq *vq, const struct batch *batch)
+static __always_inline int give_back(struct ktwin_vq *vq, const struct batch *batch,
+				     bool soft)
 {
 	unsigned int i;
 
-	if (!batch->n || !vfp_ring_push(&vq->ring, vq->heads, batch->n))
+	if (!batch->n || !ktwin_push(vq, vq->heads, batch->n, soft))
 		return 0;
 	for (i = 0; i < batch->n; i++)
-		if (vfp_ring_push(&vq->ring, &vq->heads[i], 1))
+		if (ktwin_push(vq, &vq->heads[i], 1, soft))
 			break;
 	if (i < batch->n)
 		vfp_ring_rewind(&vq->ring, batch->marks[i]);
 	return -EIO;
 }
 
-/* Frames first, then the chains that they came in, then the call. */
-static enum ktwin_verdict send_batch(struct ktwin_vq *vq,
-				     struct ktwin_share *share)
+/*
+ * Frames first, then the chains that they came in, then the call.  In an access section
+ * frames are copied alone, and go out after it.
+ */
+static __always_inline enum ktwin_verdict send_batch(struct ktwin_vq *vq,
+						     struct ktwin_share *share, bool soft)
 {
 	enum ktwin_verdict verdict = KTWIN_GO_ON;
 	struct batch batch;
@@ -182,23 +245,24 @@ static enum ktwin_verdict send_batch(struct ktwin_vq *vq,
 
 	batch.n = 0;
 	for (i = 0; i < KTWIN_PUBLISH_CHAINS && verdict == KTWIN_GO_ON &&
-	     !ktwin_share_done(share); i++)
-		verdict = send_next(vq, share, &batch);
-	flush(vq);
-	if (unlikely(give_back(vq, &batch)))
+	     !ktwin_share_done(share) && !(i && ktwin_is_wanted(vq, soft)); i++)
+		verdict = send_next(vq, share, &batch, soft);
+	if (!soft)
+		ktwin_flush_tx(vq);
+	if (unlikely(give_back(vq, &batch, soft)))
 		verdict = KTWIN_BROKEN;
-	return ktwin_publish(vq, false) ? KTWIN_BROKEN : verdict;
+	return ktwin_publish(vq, soft) ? KTWIN_BROKEN : verdict;
 }
 
 /* The ring is empty.  Returns whether that is all for now. */
-static bool wait_for_kick(struct ktwin_vq *vq)
+static __always_inline bool wait_for_kick(struct ktwin_vq *vq, bool soft)
 {
 	int ret;
 
 	ktwin_unschedule(vq);
 	if (ktwin_moderation_begin(vq))
 		return true;
-	ret = vfp_ring_notify_on(&vq->ring);
+	ret = soft ? vfp_soft_notify_on(&vq->ring) : vfp_ring_notify_on(&vq->ring);
 	if (unlikely(ret < 0)) {
 		ktwin_vq_break(vq);
 		return true;
@@ -216,6 +280,29 @@ static bool wait_for_room(struct ktwin_vq *vq)
 	return !vq->port->ops->may_send(vq->port) || !ktwin_reschedule(vq);
 }
 
+/* Returns KTWIN_EMPTY if that is all for now. */
+static __always_inline enum ktwin_verdict pump(struct ktwin_vq *vq,
+					       struct ktwin_share *share, bool soft)
+{
+	enum ktwin_verdict verdict;
+	bool all = false;
+
+	ktwin_assert_owned(vq);
+	/* A guest can have us look in vain, but not without end. */
+	ktwin_share_use(share, 0);
+	if (unlikely(soft ? vfp_soft_notify_off(&vq->ring) :
+			    vfp_ring_notify_off(&vq->ring)))
+		return KTWIN_BROKEN;
+	verdict = send_batch(vq, share, soft);
+	if (verdict == KTWIN_EMPTY)
+		all = wait_for_kick(vq, soft);
+	else if (verdict == KTWIN_BLOCKED)
+		all = wait_for_room(vq);
+	else
+		return verdict;
+	return all ? KTWIN_EMPTY : KTWIN_GO_ON;
+}
+
 /**
  * ktwin_pump_tx() - send what the guest has made available
  * @vq: a TX queue that runs
@@ -226,36 +313,37 @@ static bool wait_for_room(struct ktwin_vq *vq)
  */
 bool ktwin_pump_tx(struct ktwin_vq *vq)
 {
+	enum ktwin_verdict verdict = KTWIN_GO_ON;
 	struct ktwin_share share = { };
 
-	lockdep_assert_held(&vq->lock);
-	while (!ktwin_share_done(&share)) {
-		/* A guest can have us look in vain, but not without end. */
-		ktwin_share_use(&share, 0);
+	while (!ktwin_share_done(&share) && verdict == KTWIN_GO_ON) {
 		cond_resched();
-		if (unlikely(vfp_ring_notify_off(&vq->ring)))
-			goto broken;
-		switch (send_batch(vq, &share)) {
-		case KTWIN_GO_ON:
-			break;
-		case KTWIN_EMPTY:
-			if (wait_for_kick(vq))
-				return false;
-			break;
-		case KTWIN_BLOCKED:
-			if (wait_for_room(vq))
-				return false;
-			break;
-		case KTWIN_DEFER:	/* of RX alone */
-		case KTWIN_BROKEN:
-			goto broken;
-		}
+		verdict = pump(vq, &share, false);
 	}
-	return true;
+	if (unlikely(verdict == KTWIN_BROKEN))
+		ktwin_break(vq);
+	return verdict == KTWIN_GO_ON;
+}
 
-broken:
-	ktwin_moderation_end(vq);
-	ktwin_vq_break(vq);
-	ktwin_unschedule(vq);
-	return false;
+/**
+ * ktwin_pump_tx_soft() - the same in softirq; what is sent waits for ktwin_flush_tx()
+ * @vq: a TX queue that runs
+ * @budget: how many frames, at most KTWIN_PUBLISH_CHAINS
+ * @done: how many of them it was, or as many as their bytes stand for; counted on
+ *
+ * Ends early when somebody else waits for the queue or its TLB.
+ *
+ * Context: softirq, between vfp_soft_begin() and vfp_soft_end().  KTWIN_VQ_SCHEDULED is
+ * set.
+ * Return: whether there is more, and who can do it.
+ */
+enum ktwin_soft_verdict ktwin_pump_tx_soft(struct ktwin_vq *vq, int budget, int *done)
+{
+	struct ktwin_share share = ktwin_share_of(budget - *done);
+	unsigned int before = share.packets;
+	enum ktwin_verdict verdict;
+
+	verdict = pump(vq, &share, true);
+	*done += ktwin_share_weight(&share, before);
+	return ktwin_end_soft(vq, verdict);
 }

@@ -8,7 +8,8 @@
  *
  * Inline, a kick becomes a task work of the thread that kicked: it runs before
  * that thread goes back to its guest (or to userspace), may sleep and fault,
- * and its mm is the owner's.  What can't be run so goes to the worker.
+ * and its mm is the owner's.  What can't be run so is run in softirq (softirq.c),
+ * which is at once, too; and what can't be run there goes to the worker.
  *
  * A thread with such a work may lose its CPU before it comes to it, and not
  * get it back until a quota is filled again.  KTWIN_VQ_TASK_QUEUED tells, and
@@ -48,8 +49,11 @@ static bool pump(struct ktwin_vq *vq, enum ktwin_policy way)
 	s64 ns;
 
 	lockdep_assert_held(&vq->lock);
-	/* Softirq lacks something: this time, what was posted so far is learnt of. */
-	if (vq->stlb && ktwin_is_soft(vq))
+	/*
+	 * Softirq lacks something: this time, what was posted so far is learnt of.  Who
+	 * has kicked can send it without, and need not pay for that.
+	 */
+	if (ktwin_is_soft(vq) && (vq->index == KTWIN_VQ_RX || way == KTWIN_WORKER))
 		ktwin_softirq_prepare(vq);
 	more = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx(vq) : ktwin_pump_rx(vq);
 	ktwin_log_tell(vq);
@@ -375,6 +379,15 @@ void ktwin_executor_quiesce(struct ktwin_vq *vq)
 	quiesce_inline(vq);
 }
 
+/* In softirq, or else by the worker.  Returns which. */
+static enum ktwin_policy hand_on(struct ktwin_vq *vq)
+{
+	if (ktwin_is_soft(vq) && ktwin_softirq_schedule(vq))
+		return KTWIN_SOFTIRQ;
+	ktwin_executor_defer(vq);
+	return KTWIN_WORKER;
+}
+
 /**
  * ktwin_executor_kick() - the guest has kicked
  * @vq: the queue
@@ -383,21 +396,22 @@ void ktwin_executor_quiesce(struct ktwin_vq *vq)
  */
 void ktwin_executor_kick(struct ktwin_vq *vq)
 {
-	bool inline_;
+	enum ktwin_policy way = KTWIN_INLINE;
 
 	ktwin_inc(vq, KICKS);
 	ktwin_moderation_kick(vq);
 	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
 		ktwin_inc(vq, KICKS_MERGED);
-		trace_ktwin_kick(vq, true, false);
+		trace_ktwin_kick(vq, true, way);
 		return;
 	}
-	inline_ = READ_ONCE(vq->policy) != KTWIN_WORKER && queue_on_current(vq);
-	trace_ktwin_kick(vq, false, inline_);
-	if (inline_)
-		return;
-	ktwin_inc(vq, KICKS_WORKER);
-	ktwin_executor_defer(vq);
+	if (READ_ONCE(vq->policy) == KTWIN_WORKER || !queue_on_current(vq))
+		way = hand_on(vq);
+	trace_ktwin_kick(vq, false, way);
+	if (way == KTWIN_SOFTIRQ)
+		ktwin_inc(vq, KICKS_SOFTIRQ);
+	else if (way == KTWIN_WORKER)
+		ktwin_inc(vq, KICKS_WORKER);
 }
 
 /**
@@ -406,8 +420,8 @@ void ktwin_executor_kick(struct ktwin_vq *vq)
  * @kicker: a thread that may be asked to, if it runs; or NULL
  *
  * Context: hard interrupt.
- * Return: whether that thread was asked.  If it has not come the next time, the worker
- * will.
+ * Return: whether that thread was asked.  If it has not come the next time, softirq or the
+ * worker will.
  */
 bool ktwin_executor_expire(struct ktwin_vq *vq, struct task_struct *kicker)
 {
@@ -419,7 +433,7 @@ bool ktwin_executor_expire(struct ktwin_vq *vq, struct task_struct *kicker)
 	ktwin_inc(vq, PUMPS_TIMER);
 	if (!asked && queue_on(vq, kicker))
 		return true;
-	ktwin_executor_defer(vq);
+	hand_on(vq);
 	return false;
 }
 
@@ -431,8 +445,6 @@ bool ktwin_executor_expire(struct ktwin_vq *vq, struct task_struct *kicker)
  */
 void ktwin_executor_wake(struct ktwin_vq *vq)
 {
-	if (test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
-		return;
-	if (!ktwin_is_soft(vq) || !ktwin_softirq_schedule(vq))
-		ktwin_executor_defer(vq);
+	if (!test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state))
+		hand_on(vq);
 }

@@ -35,9 +35,9 @@ static int __init ktwin_init(void)
 		return -ERANGE;
 	}
 	if (!ktwin_executor_has_inline() && ret != KTWIN_WORKER) {
-		pr_info("kvm_twin: this kernel exports no task_work_add(): kicks go to workers\n");
+		pr_info("kvm_twin: no task_work_add() in this kernel: kicks are served in softirq\n");
 		if (ret == KTWIN_INLINE)
-			ktwin_default_policy = KTWIN_WORKER;
+			ktwin_default_policy = KTWIN_SOFTIRQ;
 	}
 
 	ret = ktwin_softirq_init();

@@ -9,8 +9,9 @@
  * looks at it instead, again and again, as long as it finds enough to be worth it.
  *
  * The timer's interrupt makes the guest exit, too, and has the thread that kicked last
- * pump before it goes back to its guest, as a kick does; if that does not run, the worker
- * pumps.  Either arms the timer again, or turns notifications on.
+ * pump before it goes back to its guest, as a kick does; if that does not run, or can't be
+ * asked, the ring is pumped in softirq, or by the worker.  Who pumps arms the timer again,
+ * or turns notifications on.
  */
 #include <linux/hrtimer.h>
 #include <linux/sched.h>
@@ -128,14 +129,14 @@ static bool is_worth_it(struct ktwin_vq *vq)
  * ktwin_moderation_begin() - the ring is empty: look at it later, rather than be kicked?
  * @vq: the queue, which is being pumped
  *
- * Context: process, vq->lock held.
+ * Context: any but hard interrupts, the queue's.
  * Return: whether the timer will see to it.  Notifications may stay off then.
  */
 bool ktwin_moderation_begin(struct ktwin_vq *vq)
 {
 	struct ktwin_moderation *mod = &vq->moderation;
 
-	lockdep_assert_held(&vq->lock);
+	ktwin_assert_owned(vq);
 	if (!is_wanted(vq) || !is_worth_it(vq)) {
 		ktwin_moderation_end(vq);
 		return false;
@@ -144,8 +145,8 @@ bool ktwin_moderation_begin(struct ktwin_vq *vq)
 		ktwin_inc(vq, MODERATIONS);
 	WRITE_ONCE(mod->active, true);
 	mod->taken = 0;
-	/* The worker stands in for who slept, this time. */
-	if (!(current->flags & PF_KTHREAD))
+	/* The worker, or softirq, stands in for who slept, this time. */
+	if (in_task() && !(current->flags & PF_KTHREAD))
 		set_kicker(mod, current);
 	arm(mod);
 	return true;
@@ -155,13 +156,13 @@ bool ktwin_moderation_begin(struct ktwin_vq *vq)
  * ktwin_moderation_end() - be kicked again
  * @vq: the queue
  *
- * Context: process, vq->lock held.
+ * Context: any but hard interrupts, the queue's.
  */
 void ktwin_moderation_end(struct ktwin_vq *vq)
 {
 	struct ktwin_moderation *mod = &vq->moderation;
 
-	lockdep_assert_held(&vq->lock);
+	ktwin_assert_owned(vq);
 	WRITE_ONCE(mod->loaded, false);
 	if (!mod->active)
 		return;

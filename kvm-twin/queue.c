@@ -49,6 +49,7 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	vq->twin = twin;
 	vq->index = index;
 	mutex_init(&vq->lock);
+	spin_lock_init(&vq->poll_lock);
 	vq->owner.event = ktwin_backend_event;
 	vq->policy = ktwin_default_policy;
 	/* As vhost, for clients that never set a size. */
@@ -63,7 +64,7 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	vq->heads = kvmalloc_array(VFP_MAX_SEGS, sizeof(*vq->heads), gfp);
 	if (!vq->counters || !vq->iov || !vq->heads)
 		return -ENOMEM;
-	return index == KTWIN_VQ_RX ? ktwin_softirq_add(vq) : 0;
+	return ktwin_softirq_add(vq);
 }
 
 /**
@@ -122,11 +123,9 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 static void hold(struct ktwin_vq *vq, bool held)
 {
 	lockdep_assert_held(&vq->lock);
-	if (!vq->stlb)
-		return;
-	spin_lock_bh(&vq->stlb->lock);
+	spin_lock_bh(&vq->poll_lock);
 	vq->held = held;
-	spin_unlock_bh(&vq->stlb->lock);
+	spin_unlock_bh(&vq->poll_lock);
 }
 
 /**
@@ -259,10 +258,7 @@ int ktwin_vq_set_backend(struct ktwin_vq *vq, int fd)
 		detach(vq, old);
 	if (err)
 		return err;
-	/* So that a softirq, if it is to be one, comes now. */
-	local_bh_disable();
 	ktwin_executor_wake(vq);
-	local_bh_enable();
 	return 0;
 }
 

@@ -42,28 +42,6 @@ static bool is_full(const struct ktwin_vq *vq, const struct room *room)
 	       room->slots >= vq->ring.num || room->steps >= 2 * VFP_MAX_SEGS;
 }
 
-static int missed(struct ktwin_vq *vq)
-{
-	ktwin_inc(vq, STLB_MISSES);
-	return -EAGAIN;
-}
-
-static __always_inline int pop(struct ktwin_vq *vq, struct vfp_chain *chain, bool soft)
-{
-	int ret;
-
-	if (!soft) {
-		cond_resched();
-		return vfp_ring_pop(&vq->ring, chain);
-	}
-	vq->stlb->missed = false;
-	ret = vfp_soft_pop(&vq->ring, chain);
-	if (likely(ret >= 0 || !vq->stlb->missed))
-		return ret;
-	vq->ring.fault = VFP_FAULT_NONE;
-	return missed(vq);
-}
-
 /*
  * Take chains until they hold @need bytes.  Returns 1, or 0 if the guest has
  * posted too few, -EMSGSIZE if it never can, -EIO if the ring is broken, -EAGAIN if
@@ -81,8 +59,10 @@ static __always_inline int find_room(struct ktwin_vq *vq, size_t need,
 		ret = -EMSGSIZE;
 		if (is_full(vq, room))
 			goto give_back;
+		if (!soft)
+			cond_resched();
 		chain.iov = vq->iov + room->segs;
-		ret = pop(vq, &chain, soft);
+		ret = ktwin_pop(vq, &chain, soft);
 		if (ret <= 0)
 			goto give_back;
 		ktwin_share_walk(share, &chain);
@@ -142,9 +122,9 @@ static __always_inline int buffers(struct ktwin_vq *vq, size_t need, unsigned in
 		iov_iter_init(frame, ITER_DEST, vq->iov, segs, need);
 		return 0;
 	}
-	n = vfp_stlb_segments(vq->stlb, vq->iov, need, vq->pages, KTWIN_SOFT_PAGES);
+	n = ktwin_soft_pages(vq, need);
 	if (unlikely(!n))
-		return missed(vq);
+		return -EAGAIN;
 	iov_iter_bvec(frame, ITER_DEST, vq->pages, n, need);
 	return 0;
 }
@@ -228,19 +208,10 @@ static __always_inline enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 		return lose(vq, &room, ret < 0 ? ret : -EFAULT, KTWIN_BROKEN);
 	if (unlikely(ret))
 		return lose(vq, &room, ret, KTWIN_GO_ON);
-	if (unlikely(soft ? vfp_soft_push(&vq->ring, vq->heads, room.heads) :
-			    vfp_ring_push(&vq->ring, vq->heads, room.heads)))
+	if (unlikely(ktwin_push(vq, vq->heads, room.heads, soft)))
 		return lose(vq, &room, -EFAULT, KTWIN_BROKEN);
-	ktwin_account(vq, need, flags);
-	if (soft)
-		ktwin_inc(vq, PACKETS_SOFTIRQ);
+	ktwin_account(vq, need, flags, soft);
 	return KTWIN_GO_ON;
-}
-
-/* Does somebody wait for the access section to end? */
-static __always_inline bool is_wanted(struct ktwin_vq *vq, bool soft)
-{
-	return soft && spin_is_contended(&vq->stlb->lock);
 }
 
 static __always_inline enum ktwin_verdict receive_batch(struct ktwin_vq *vq,
@@ -251,7 +222,7 @@ static __always_inline enum ktwin_verdict receive_batch(struct ktwin_vq *vq,
 	unsigned int i;
 
 	for (i = 0; i < KTWIN_PUBLISH_CHAINS && verdict == KTWIN_GO_ON &&
-	     !ktwin_share_done(share) && !(i && is_wanted(vq, soft)); i++)
+	     !ktwin_share_done(share) && !(i && ktwin_is_wanted(vq, soft)); i++)
 		verdict = receive_next(vq, share, soft);
 	return ktwin_publish(vq, soft) ? KTWIN_BROKEN : verdict;
 }
@@ -310,12 +281,6 @@ static __always_inline enum ktwin_verdict pump(struct ktwin_vq *vq,
 	return all ? KTWIN_EMPTY : KTWIN_GO_ON;
 }
 
-static void break_queue(struct ktwin_vq *vq)
-{
-	ktwin_vq_break(vq);
-	ktwin_unschedule(vq);
-}
-
 /**
  * ktwin_pump_rx() - give the guest the frames that wait in the backend
  * @vq: an RX queue that runs
@@ -334,7 +299,7 @@ bool ktwin_pump_rx(struct ktwin_vq *vq)
 		verdict = pump(vq, &share, false);
 	}
 	if (unlikely(verdict == KTWIN_BROKEN))
-		break_queue(vq);
+		ktwin_break(vq);
 	return verdict == KTWIN_GO_ON;
 }
 
@@ -344,7 +309,7 @@ bool ktwin_pump_rx(struct ktwin_vq *vq)
  * @budget: how many frames, at most KTWIN_PUMP_PACKETS
  * @done: how many of them it was, or as many as their bytes stand for; counted on
  *
- * Ends early when somebody else waits for the TLB.
+ * Ends early when somebody else waits for the queue or its TLB.
  *
  * Context: softirq, between vfp_soft_begin() and vfp_soft_end().  KTWIN_VQ_SCHEDULED is
  * set.
@@ -352,57 +317,14 @@ bool ktwin_pump_rx(struct ktwin_vq *vq)
  */
 enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int *done)
 {
-	unsigned int before = KTWIN_PUMP_PACKETS - (budget - *done);
-	struct ktwin_share share = { .packets = before };
-	enum ktwin_verdict verdict = KTWIN_GO_ON;
+	struct ktwin_share share = ktwin_share_of(budget - *done);
+	unsigned int before = share.packets;
+	enum ktwin_verdict verdict;
 
 	do {
 		verdict = pump(vq, &share, true);
 	} while (verdict == KTWIN_GO_ON && !ktwin_share_done(&share) &&
-		 !is_wanted(vq, true));
-	/* What a poll is given is packets; long ones are as many as their bytes are. */
-	*done += max_t(size_t, share.packets - before,
-		       share.bytes / (KTWIN_PUMP_BYTES / NAPI_POLL_WEIGHT));
-	if (verdict == KTWIN_GO_ON)
-		return KTWIN_SOFT_MORE;
-	if (verdict == KTWIN_DEFER)
-		return KTWIN_SOFT_DEFER;
-	if (unlikely(verdict == KTWIN_BROKEN))
-		break_queue(vq);
-	return KTWIN_SOFT_DONE;
-}
-
-/**
- * ktwin_look_ahead_rx() - have the TLB know the buffers that the guest has posted
- * @vq: an RX queue that runs, and has a TLB
- *
- * Context: process, vq->lock held, current->mm is the owner's.  Sleeps and faults.
- */
-void ktwin_look_ahead_rx(struct ktwin_vq *vq)
-{
-	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
-	u16 mark = vfp_ring_mark(&vq->ring);
-	unsigned int steps = 0, slots = 0, pages = 0;
-	int ret;
-
-	lockdep_assert_held(&vq->lock);
-	while (steps < KTWIN_SOFT_AHEAD && pages < 2 * KTWIN_SOFT_AHEAD &&
-	       slots < vq->ring.num) {
-		cond_resched();
-		ret = vfp_ring_pop(&vq->ring, &chain);
-		if (ret <= 0)
-			break;
-		steps += chain.steps;
-		slots += chain.slots;
-		pages += min_t(size_t, chain.nr_in + chain.in_len / PAGE_SIZE,
-			       KTWIN_SOFT_PAGES);
-		ret = vfp_stlb_fill_segments(vq->stlb, chain.iov + chain.nr_out,
-					     chain.nr_in, KTWIN_SOFT_PAGES);
-		if (ret < 0)
-			break;
-		ktwin_add(vq, STLB_FILLS, ret);
-	}
-	/* What is wrong with a chain is found when it is its turn. */
-	vq->ring.fault = VFP_FAULT_NONE;
-	vfp_ring_rewind(&vq->ring, mark);
+		 !ktwin_is_wanted(vq, true));
+	*done += ktwin_share_weight(&share, before);
+	return ktwin_end_soft(vq, verdict);
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A queue run in softirq: where the backend's event occurs, in whatever task's time.
+ * A queue run in softirq: where the backend's event occurs, or the kick, in whatever
+ * task's time.
  *
- * Each RX queue has a NAPI instance, which an event schedules, and whose poll pumps
- * from the backend into the guest's buffers through the software TLB.  Nobody is woken.
+ * Each queue has a NAPI instance, which an event schedules, and whose poll pumps between
+ * the backend and the guest's buffers through the software TLB.  Nobody is woken.
  * What can't be done so (a page that the TLB lacks, a log to be written, a lock that is
- * held) goes to the worker, who does it in order and has the TLB learn on its way.
+ * held, a frame for which the backend sleeps) goes to the worker, who does it in order and
+ * has the TLB learn on its way.
  *
- * The poll does not take vq->lock, which is a mutex; it holds the TLB's lock, and
- * who has taken the mutex keeps it out by vq->held, changed under the TLB's lock.
+ * The poll does not take vq->lock, which is a mutex; it holds vq->poll_lock, and who has
+ * taken the mutex keeps it out by vq->held, changed under that lock.  Guest memory it
+ * reaches in access sections alone, with the TLB's lock; frames to be sent are copied
+ * there, and go out between two sections.
  */
 #include <linux/netdevice.h>
 #include <linux/sched/clock.h>
@@ -36,6 +40,8 @@ int ktwin_softirq_init(void)
 
 /**
  * ktwin_softirq_exit() - there are no twins any more
+ *
+ * Context: process; may sleep.
  */
 void ktwin_softirq_exit(void)
 {
@@ -43,7 +49,28 @@ void ktwin_softirq_exit(void)
 	compat_free_netdev_dummy(napi_dev);
 }
 
-/* One access section. */
+/* With the TLB's lock: an access section. */
+static enum ktwin_soft_verdict section(struct ktwin_vq *vq, int budget, int *done)
+{
+	enum ktwin_soft_verdict verdict;
+
+	if (unlikely(!vfp_soft_begin(&vq->ring)))
+		return KTWIN_SOFT_DEFER;
+	ktwin_inc(vq, PUMPS_SOFTIRQ);
+	/*
+	 * What is copied from a stack that is mapped (that of interrupts is) is looked up
+	 * by CONFIG_HARDENED_USERCOPY under a lock that softirq may have interrupted, but
+	 * not where no fault may be taken.
+	 */
+	pagefault_disable();
+	verdict = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx_soft(vq, budget, done) :
+					     ktwin_pump_rx_soft(vq, budget, done);
+	pagefault_enable();
+	vfp_soft_end(&vq->ring);
+	return verdict;
+}
+
+/* One access section, and what it has to send. */
 static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
 {
 	enum ktwin_soft_verdict verdict;
@@ -56,18 +83,11 @@ static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
 		clear_bit(KTWIN_VQ_SCHEDULED, &vq->state);
 		return KTWIN_SOFT_DONE;
 	}
-	if (unlikely(!vfp_soft_begin(&vq->ring)))
-		return KTWIN_SOFT_DEFER;
-	ktwin_inc(vq, PUMPS_SOFTIRQ);
-	/*
-	 * What is copied from a stack that is mapped (that of interrupts is) is looked up
-	 * by CONFIG_HARDENED_USERCOPY under a lock that softirq may have interrupted, but
-	 * not where no fault may be taken.
-	 */
-	pagefault_disable();
-	verdict = ktwin_pump_rx_soft(vq, budget, done);
-	pagefault_enable();
-	vfp_soft_end(&vq->ring);
+	spin_lock(&vq->stlb->lock);
+	verdict = section(vq, budget, done);
+	spin_unlock(&vq->stlb->lock);
+	if (vq->index == KTWIN_VQ_TX)
+		ktwin_flush_tx(vq);
 	if (verdict != KTWIN_SOFT_DEFER)
 		WRITE_ONCE(vq->deferrals, 0);
 	ns = max_t(s64, local_clock() - start, 0);
@@ -77,7 +97,7 @@ static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
 }
 
 /*
- * Context: softirq.  A section ends when somebody else waits for the lock, too; the
+ * Context: softirq.  A section ends when somebody else waits for either lock, too; the
  * next begins when he has had it.
  */
 static int poll(struct napi_struct *napi, int budget)
@@ -89,9 +109,9 @@ static int poll(struct napi_struct *napi, int budget)
 	if (budget <= 0)
 		return 0;
 	do {
-		spin_lock(&vq->stlb->lock);
+		spin_lock(&vq->poll_lock);
 		verdict = pump(vq, budget, &done);
-		spin_unlock(&vq->stlb->lock);
+		spin_unlock(&vq->poll_lock);
 	} while (verdict == KTWIN_SOFT_MORE && done < budget);
 	if (verdict == KTWIN_SOFT_MORE)
 		return budget;
@@ -104,6 +124,15 @@ static int poll(struct napi_struct *napi, int budget)
 	done = min(done, budget - 1);
 	napi_complete_done(napi, done);
 	return done;
+}
+
+/*
+ * A softirq that is raised in task context would be run by ksoftirqd.  At the end of an
+ * interrupt it is run at once, and nobody is woken.  Context: hard interrupt.
+ */
+static void interrupt(struct irq_work *work)
+{
+	napi_schedule(&container_of(work, struct ktwin_vq, interrupt)->napi);
 }
 
 /**
@@ -127,6 +156,7 @@ int ktwin_softirq_add(struct ktwin_vq *vq)
 	vfp_stlb_init(stlb);
 	vq->stlb = stlb;
 	vq->ring.stlb = stlb;
+	vq->interrupt = IRQ_WORK_INIT_HARD(interrupt);
 	mutex_lock(&napi_lock);
 	/* As one for TX: nobody looks for it by its id. */
 	netif_napi_add_tx(napi_dev, &vq->napi, poll);
@@ -145,6 +175,7 @@ void ktwin_softirq_remove(struct ktwin_vq *vq)
 {
 	if (!vq->stlb)
 		return;
+	irq_work_sync(&vq->interrupt);
 	napi_disable(&vq->napi);
 	mutex_lock(&napi_lock);
 	__netif_napi_del(&vq->napi);
@@ -179,8 +210,41 @@ bool ktwin_softirq_schedule(struct ktwin_vq *vq)
 	/* A guest whose frames always lack something is not to pay twice for each. */
 	if (READ_ONCE(vq->deferrals) >= KTWIN_SOFT_DEFERRALS && ++vq->retry % KTWIN_SOFT_RETRY)
 		return false;
-	napi_schedule(&vq->napi);
+	if (in_interrupt())
+		napi_schedule(&vq->napi);
+	else
+		irq_work_queue(&vq->interrupt);
 	return true;
+}
+
+/* Have the TLB know the buffers that the guest has posted. */
+static void look_ahead(struct ktwin_vq *vq)
+{
+	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
+	u16 mark = vfp_ring_mark(&vq->ring);
+	unsigned int steps = 0, slots = 0, pages = 0, segs;
+	int ret;
+
+	while (steps < KTWIN_SOFT_AHEAD && pages < 2 * KTWIN_SOFT_AHEAD &&
+	       slots < vq->ring.num) {
+		cond_resched();
+		ret = vfp_ring_pop(&vq->ring, &chain);
+		if (ret <= 0)
+			break;
+		segs = chain.nr_out + chain.nr_in;
+		steps += chain.steps;
+		slots += chain.slots;
+		pages += min_t(size_t,
+			       segs + (chain.out_len + chain.in_len) / PAGE_SIZE,
+			       KTWIN_SOFT_PAGES);
+		ret = vfp_stlb_fill_segments(vq->stlb, chain.iov, segs, KTWIN_SOFT_PAGES);
+		if (ret < 0)
+			break;
+		ktwin_add(vq, STLB_FILLS, ret);
+	}
+	/* What is wrong with a chain is found when it is its turn. */
+	vq->ring.fault = VFP_FAULT_NONE;
+	vfp_ring_rewind(&vq->ring, mark);
 }
 
 /**
@@ -195,7 +259,7 @@ void ktwin_softirq_prepare(struct ktwin_vq *vq)
 	if (vq->broken || vq->ring.log_data || vq->ring.log_ring)
 		return;
 	if (!vfp_stlb_map(&vq->ring))
-		ktwin_look_ahead_rx(vq);
+		look_ahead(vq);
 }
 
 /**

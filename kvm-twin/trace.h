@@ -32,21 +32,21 @@
 	__print_symbolic(__entry->index, KTWIN_TRACE_QUEUES)
 
 TRACE_EVENT(ktwin_kick,
-	TP_PROTO(const struct ktwin_vq *vq, bool merged, bool inline_),
-	TP_ARGS(vq, merged, inline_),
+	TP_PROTO(const struct ktwin_vq *vq, bool merged, enum ktwin_policy way),
+	TP_ARGS(vq, merged, way),
 	TP_STRUCT__entry(
 		KTWIN_TRACE_ID
 		__field(bool, merged)
-		__field(bool, inline_)
+		__field(int, way)
 	),
 	TP_fast_assign(
 		KTWIN_TRACE_ASSIGN(vq);
 		__entry->merged = merged;
-		__entry->inline_ = inline_;
+		__entry->way = way;
 	),
 	TP_printk(KTWIN_TRACE_FMT "%s", KTWIN_TRACE_ARGS,
 		  __entry->merged ? "merged" :
-		  __entry->inline_ ? "inline" : "worker")
+		  __print_symbolic(__entry->way, KTWIN_TRACE_WAYS))
 );
 
 TRACE_EVENT(ktwin_pump,

@@ -13,7 +13,10 @@
  *   a backend's event    ktwin_close: nshim's detach
  *   a reader of debugfs  ktwin_close: debugfs_remove() waits for it
  *   a change of memory   drop_owner: mmu_notifier_unregister()
+ *   the moderation timer ktwin_close: a stop ends moderation, and cancels it
+ *   the timer for a late thread  ktwin_close: ktwin_executor_quiesce()
  *   a task work          its own fput() of the body
+ *   an interrupt for it  ktwin_free: irq_work_sync()
  *   a poll in softirq    ktwin_free: napi_disable()
  *   the worker           ktwin_free: kthread_destroy_worker()
  */

@@ -15,8 +15,9 @@
  *   vq->lock     a queue's ring, port, eventfds.  Held while it is pumped, so
  *                that whoever has taken it and found no port, or has taken
  *                the port away, knows that guest memory is left alone.
- *   stlb->lock   of an RX queue's software TLB.  Held by a pump in softirq for an
- *                access section; vq->held, under it, tells that vq->lock is taken.
+ *   vq->poll_lock  held by a poll in softirq; vq->held, under it, tells that vq->lock
+ *                is taken.
+ *   stlb->lock   of a queue's software TLB.  Held by a poll for an access section.
  *
  * Nothing that can be called with a wait queue locked takes any.
  */
@@ -24,6 +25,7 @@
 #define KVM_TWIN_TWIN_H
 
 #include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -73,8 +75,8 @@
  * enum ktwin_policy - who serves a kick
  * @KTWIN_INLINE: the thread that kicked, before it goes back to its guest
  * @KTWIN_WORKER: the twin's worker thread
- * @KTWIN_SOFTIRQ: as @KTWIN_INLINE; and the backend's events are served in softirq,
- *	where they occur
+ * @KTWIN_SOFTIRQ: as @KTWIN_INLINE; and the backend's events, and kicks that can't be
+ *	served so, are served in softirq, where they occur
  * @KTWIN_ADAPTIVE: as @KTWIN_SOFTIRQ; and while the guest sends without pause it is not
  *	to kick, but a timer has the ring looked at
  * @KTWIN_NR_POLICIES: how many there are
@@ -130,7 +132,7 @@ struct ktwin_kick {
  * @seen: how many have come since
  * @loaded: they were many
  * @active: notifications are off, and @timer is armed, or its pump is to come; this and
- *	what follows by vq->lock
+ *	what follows by vq->lock, or by a poll
  * @taken: chains since @timer was armed
  * @kicker: the thread that @timer asks to pump, or NULL; does not change while it is armed
  * @timer: looks at the queue
@@ -172,14 +174,16 @@ struct ktwin_moderation {
  * @queued_at: when @task_work was queued, in jiffies
  * @work: for being run by the worker
  * @moderation: TX: whether it is kicked
- * @stlb: RX: the owner's memory for softirq
- * @held: @lock is taken: softirq is to keep out; under @stlb->lock
+ * @stlb: the owner's memory for softirq
+ * @poll_lock: see above
+ * @held: @lock is taken: softirq is to keep out; under @poll_lock
  * @invalidate_ns: how long a change of the owner's page tables was kept at most
- * @napi: RX: for being run in softirq
+ * @napi: for being run in softirq
+ * @interrupt: brings softirq where there is none
  * @deferrals: polls in a row that could not go on; whose KTWIN_VQ_SCHEDULED it is may
  *	change it
  * @retry: events since that were left to the worker
- * @pages: RX: the segments of the frame at hand, there
+ * @pages: the segments of the frame at hand, there
  * @counters: per CPU
  * @iov: segments of the frame at hand
  * @heads: chains that are to be given back next
@@ -209,9 +213,11 @@ struct ktwin_vq {
 	struct ktwin_moderation		moderation;
 
 	struct vfp_stlb			*stlb;
+	spinlock_t			poll_lock;
 	bool				held;
 	u64				invalidate_ns;
 	struct napi_struct		napi;
+	struct irq_work			interrupt;
 	unsigned int			deferrals;
 	unsigned int			retry;
 	struct bio_vec			*pages;
@@ -261,7 +267,7 @@ struct ktwin {
 	struct ktwin_vq		vqs[KTWIN_NR_VQS];
 };
 
-/* Are the backend's events served in softirq? */
+/* Is what its owner's threads don't do at once done in softirq? */
 static inline bool ktwin_is_soft(const struct ktwin_vq *vq)
 {
 	int policy = READ_ONCE(vq->policy);
@@ -272,8 +278,7 @@ static inline bool ktwin_is_soft(const struct ktwin_vq *vq)
 /* Whoever runs a queue, or changes it, has either of its locks. */
 static inline void ktwin_assert_owned(const struct ktwin_vq *vq)
 {
-	lockdep_assert(lockdep_is_held(&vq->lock) ||
-		       (vq->stlb && lockdep_is_held(&vq->stlb->lock)));
+	lockdep_assert(lockdep_is_held(&vq->lock) || lockdep_is_held(&vq->poll_lock));
 }
 
 /* The virtio-net header that the guest sees but the backend does not. */
@@ -367,13 +372,14 @@ void ktwin_invalidate_end(struct ktwin *twin);
 /* datapath.c: from the guest to the wire */
 
 bool ktwin_pump_tx(struct ktwin_vq *vq);
+enum ktwin_soft_verdict ktwin_pump_tx_soft(struct ktwin_vq *vq, int budget, int *done);
+void ktwin_flush_tx(struct ktwin_vq *vq);
 int ktwin_publish(struct ktwin_vq *vq, bool soft);
 
 /* receive.c: from the wire to the guest */
 
 bool ktwin_pump_rx(struct ktwin_vq *vq);
 enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int *done);
-void ktwin_look_ahead_rx(struct ktwin_vq *vq);
 
 /* debugfs.c: counters and policies */
 

@@ -41,9 +41,11 @@ struct nshim_owner {
  * @xmit: send a frame.  The frame is copied: its memory may be reused at
  *	return, but it may leave only with @flush.  Returns NSHIM_FRAME_* flags,
  *	-EAGAIN when there is no room (the frame was not taken), or the error
- *	for which the frame is dropped
+ *	for which the frame is dropped.  With @wait false also in softirq, if @frame is not
+ *	of user memory: then nothing leaves before @flush, and it is -EBUSY if the frame
+ *	can't be taken so (it was not)
  * @flush: let the frames go that @xmit has gathered.  Returns how many the
- *	backend refused
+ *	backend refused.  Also in softirq
  * @may_send: is there room?  If not, an EPOLLOUT event comes when there is
  * @peek: length in bytes of the next frame with its header, 0 if there is
  *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
@@ -54,7 +56,7 @@ struct nshim_owner {
  */
 struct nshim_ops {
 	unsigned int (*detach)(struct nshim_port *port);
-	int (*xmit)(struct nshim_port *port, struct iov_iter *frame);
+	int (*xmit)(struct nshim_port *port, struct iov_iter *frame, bool wait);
 	unsigned int (*flush)(struct nshim_port *port);
 	bool (*may_send)(struct nshim_port *port);
 	ssize_t (*peek)(struct nshim_port *port, unsigned int *flags, bool wait);

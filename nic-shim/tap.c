@@ -146,7 +146,7 @@ static int mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len)
 
 /* Copy a frame into a fragment laid out as the tap's batches want it. */
 static int gather(struct tap_port *tap, struct iov_iter *frame,
-		  unsigned int pad, unsigned int buflen)
+		  unsigned int pad, unsigned int buflen, bool wait)
 {
 	struct xdp_buff *xdp = &tap->tx[tap->nr_tx];
 	size_t len = iov_iter_count(frame);
@@ -157,9 +157,10 @@ static int gather(struct tap_port *tap, struct iov_iter *frame,
 	/* The fragment begins with room for any header that a tap may know. */
 	BUILD_BUG_ON(SKB_DATA_ALIGN(NET_IP_ALIGN + NET_SKB_PAD) <
 		     COMPAT_TUN_BATCH_HDR_MAX);
-	buf = page_frag_alloc(&tap->frags, buflen, GFP_KERNEL);
+	buf = page_frag_alloc(&tap->frags, buflen,
+			      wait ? GFP_KERNEL : GFP_ATOMIC | __GFP_NOWARN);
 	if (unlikely(!buf))
-		return -ENOMEM;
+		return wait ? -ENOMEM : -EBUSY;
 	/* One copy takes both: the header comes to lie in the headroom. */
 	err = -EFAULT;
 	front = buf + pad - tap->hdr_len;
@@ -201,13 +202,12 @@ static int send_one(struct tap_port *tap, struct iov_iter *frame)
 	return err < 0 ? err : frame_flags(&hdr);
 }
 
-static int tap_xmit(struct nshim_port *port, struct iov_iter *frame)
+static int tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait)
 {
 	struct tap_port *tap = to_tap(port);
 	struct sock *sk = tap->sock->sk;
 	unsigned int pad, buflen;
 	size_t len = iov_iter_count(frame);
-	int ret;
 
 	if (unlikely(len < tap->hdr_len + ETH_HLEN))
 		return -EINVAL;
@@ -221,11 +221,16 @@ static int tap_xmit(struct nshim_port *port, struct iov_iter *frame)
 	    len <= SKB_WITH_OVERHEAD(PAGE_SIZE) - pad) {
 		buflen = SKB_DATA_ALIGN(pad + len - tap->hdr_len) +
 			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-		ret = gather(tap, frame, pad, buflen);
-		if (tap->nr_tx == TAP_BATCH)
+		if (tap->nr_tx == TAP_BATCH) {
+			if (!wait)
+				return -EBUSY;
 			send_gathered(tap);
-		return ret;
+		}
+		return gather(tap, frame, pad, buflen, wait);
 	}
+	/* The tap sleeps for memory for it. */
+	if (!wait)
+		return -EBUSY;
 	send_gathered(tap);
 	return send_one(tap, frame);
 }

@@ -14,7 +14,7 @@ from lab import Tap, insmod, rmmod, run, twins
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults', 'lifecycle',
             'cycles', 'logging', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'invalidations',
-            'headers', 'moderation', 'hog', 'flood', 'hostile', 'crossing', 'vanishing',
+            'headers', 'softkick', 'moderation', 'hog', 'flood', 'hostile', 'crossing', 'vanishing',
             'namespaces', 'isolation')
 # Fewer frames to and fro, and fewer rings.
 QUICK = {'pingpong': ['12000'], 'hostile': ['-n', '4000'],

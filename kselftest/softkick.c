@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kicks that no thread of the owner's makes: another process's, which can't reach the
+ * owner's memory.  They are served in softirq, in that process's time; what can't be sent
+ * there is sent in order by the worker; and what is sent is what the memory holds, not
+ * what it held.
+ */
+#include "kselftest/vmm.h"
+
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define LEN	200
+#define ROUNDS	200
+#define LATE	(ROUNDS / 10)	/* what may be so, until all pages are known */
+#define BIG	20000		/* bytes: not in softirq */
+#define AT	0x400000	/* in memory: where big frames are */
+#define NUM	64
+
+static struct vmm vmm;
+static struct wire wire;
+static uint8_t frame[BIG];
+
+/*
+ * The process that kicks, and how it is told to, and tells: by memory alone, as a system
+ * call may end with softirqs, too.
+ */
+static pid_t kicker;
+static struct talk {
+	atomic_uint	told;
+	atomic_uint	done;
+	atomic_uint	late;	/* frames that had not left when a kick was over */
+	atomic_long	switches;
+	atomic_bool	over;
+} *talk;
+
+static long switches(void)
+{
+	struct rusage usage;
+
+	must(!getrusage(RUSAGE_SELF, &usage));
+	return usage.ru_nivcsw + usage.ru_nvcsw;
+}
+
+static void kick_when_told(void)
+{
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(vmm.dev);
+	while (!atomic_load(&talk->over)) {
+		if (atomic_load(&talk->told) == atomic_load(&talk->done))
+			continue;
+		ring_signal(vmm.q[TX].kick);
+		if (recv(wire.sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+			atomic_fetch_add(&talk->late, 1);
+		atomic_store(&talk->switches, switches());
+		atomic_fetch_add(&talk->done, 1);
+	}
+	_exit(0);
+}
+
+/* Before the memory is anybody's: a fork changes what is mapped. */
+static void open_kicker(void)
+{
+	talk = mmap(NULL, sizeof(*talk), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(talk != MAP_FAILED);
+	kicker = fork();
+	must(kicker >= 0);
+	if (!kicker)
+		kick_when_told();
+}
+
+static void close_kicker(void)
+{
+	int status;
+
+	atomic_store(&talk->over, true);
+	must(waitpid(kicker, &status, 0) == kicker && !status);
+	munmap(talk, sizeof(*talk));
+}
+
+/* At return its kick is over. */
+static void kick(void)
+{
+	ring_publish(&vmm.q[TX]);
+	atomic_fetch_add(&talk->told, 1);
+	while (atomic_load(&talk->told) != atomic_load(&talk->done))
+		;
+}
+
+static void post(unsigned int i)
+{
+	wire_fill(frame, LEN, i);
+	must(vmm_add_frame(&vmm, frame, LEN) >= 0);
+}
+
+/* One that the tap takes by itself, which sleeps. */
+static void post_big(unsigned int i)
+{
+	struct seg seg = { VMM_GPA + AT, VMM_HDR + BIG, 0 };
+
+	wire_fill(frame, BIG, i);
+	memset(vmm.mem + AT, 0, VMM_HDR);
+	memcpy(vmm.mem + AT + VMM_HDR, frame, BIG);
+	must(ring_add(&vmm.q[TX], &seg, 1) >= 0);
+}
+
+static bool leaves(unsigned int i, size_t len)
+{
+	wire_fill(frame, len, i);
+	return wire_expect(&wire, frame, len) || because("frame %u", i);
+}
+
+static bool grows(const char *name, long long before, long long least)
+{
+	long long now = vmm_counter(&vmm, TX, name) - before;
+
+	return now >= least || because("%s: %lld instead of %lld", name, now, least);
+}
+
+/* The frame has left when the kick is over. */
+static bool at_once(void)
+{
+	long long kicks = vmm_counter(&vmm, TX, "kicks_softirq");
+	long long packets = vmm_counter(&vmm, TX, "packets_softirq");
+	long before = atomic_load(&talk->switches);
+	unsigned int i, late;
+
+	atomic_store(&talk->late, 0);
+	for (i = 0; i < ROUNDS; i++) {
+		post(i);
+		kick();
+		if (!leaves(i, LEN) || !ring_reap_n(&vmm.q[TX], 1, 5000))
+			return false;
+	}
+	late = atomic_load(&talk->late);
+	before = atomic_load(&talk->switches) - before;
+	note("%u of %u frames left later than their kicks; %ld context switches", late,
+	     ROUNDS, before);
+	/* Other programs have their share of the CPU, too. */
+	return (late <= LATE || because("too many were late")) &&
+	       (before < ROUNDS / 2 || because("somebody was woken for each kick")) &&
+	       grows("kicks_softirq", kicks, ROUNDS - LATE) &&
+	       grows("packets_softirq", packets, ROUNDS - LATE);
+}
+
+static bool in_order(void)
+{
+	long long deferred = vmm_counter(&vmm, TX, "deferred");
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		post(3 * i);
+		post_big(3 * i + 1);
+		post(3 * i + 2);
+		kick();
+		if (!leaves(3 * i, LEN) || !leaves(3 * i + 1, BIG) ||
+		    !leaves(3 * i + 2, LEN) || !ring_reap_n(&vmm.q[TX], 3, 5000))
+			return false;
+	}
+	return grows("deferred", deferred, 1);
+}
+
+static void drop_memory(void)
+{
+	must(!madvise(vmm.mem, VMM_SPLIT, MADV_DONTNEED));
+}
+
+static void map_other(void)
+{
+	must(mmap(vmm.mem, VMM_SPLIT, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == vmm.mem);
+}
+
+/* The old pages stay as they are, elsewhere. */
+static void move_away(void)
+{
+	static void *old = MAP_FAILED;
+
+	if (old != MAP_FAILED)
+		munmap(old, VMM_SPLIT);
+	old = mremap(vmm.mem, VMM_SPLIT, VMM_SPLIT, MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
+		     NULL);
+	must(old != MAP_FAILED);
+}
+
+static bool is_what_memory_holds(void (*change)(void))
+{
+	long long drops = vmm_counter(&vmm, TX, "stlb_drops");
+	long long packets = vmm_counter(&vmm, TX, "packets_softirq");
+	unsigned int i, k;
+
+	for (i = 0; i < ROUNDS; i++) {
+		change();
+		/* The first has the page learnt. */
+		for (k = 0; k < 3; k++) {
+			post(3 * i + k);
+			kick();
+			if (!leaves(3 * i + k, LEN) ||
+			    !ring_reap_n(&vmm.q[TX], 1, 5000))
+				return false;
+		}
+	}
+	return grows("stlb_drops", drops, ROUNDS / 2) &&
+	       grows("packets_softirq", packets, ROUNDS / 2);
+}
+
+static bool adds_up(void)
+{
+	return equal(vmm_counter(&vmm, TX, "kicks_inline") +
+		     vmm_counter(&vmm, TX, "kicks_worker") +
+		     vmm_counter(&vmm, TX, "kicks_softirq") +
+		     vmm_counter(&vmm, TX, "kicks_merged"),
+		     vmm_counter(&vmm, TX, "kicks"), "kicks");
+}
+
+static void with(uint64_t features, const char *policy, const char *name)
+{
+	vmm_open(&vmm, VMM_BASIC | features, NUM);
+	open_kicker();
+	vmm_go(&vmm, &wire);
+	must(vmm_set_policy(&vmm, policy));
+	claim(at_once(), "a frame leaves at once, %s, %s", policy, name);
+	claim(in_order(), "what softirq can't do is done in order, %s, %s", policy, name);
+	claim(is_what_memory_holds(drop_memory), "memory that is dropped, %s, %s", policy,
+	      name);
+	claim(is_what_memory_holds(map_other), "memory that is mapped anew, %s, %s", policy,
+	      name);
+	claim(is_what_memory_holds(move_away), "memory that is moved away, %s, %s", policy,
+	      name);
+	claim(adds_up(), "kicks add up, %s, %s", policy, name);
+	close_kicker();
+	vmm_close(&vmm);
+}
+
+int main(int argc, char **argv)
+{
+	vmm_begin(argc, argv);
+	if (!vmm_has_counters()) {
+		skip("kicks served in softirq", "of kvm-twin alone");
+		return report_end();
+	}
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		skip("kicks served in softirq", "there is one CPU alone");
+		return report_end();
+	}
+	wire_open(&wire, "wire0", VMM_HDR);
+	with(0, "softirq", "plain");
+	with(VMM_EVENT_IDX, "softirq", "with event index");
+	with(VMM_EVENT_IDX, "adaptive", "with event index");
+	wire_close(&wire);
+	return report_end();
+}

@@ -144,9 +144,12 @@ static int mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len)
 	return 0;
 }
 
-/* Copy a frame into a fragment laid out as the tap's batches want it. */
-static int gather(struct tap_port *tap, struct iov_iter *frame,
-		  unsigned int pad, unsigned int buflen, bool wait)
+/*
+ * Copy a frame into a fragment laid out as the tap's batches want it.  Not inline: the
+ * compiler would have it there twice, for each @gfp.
+ */
+static noinline int gather(struct tap_port *tap, struct iov_iter *frame,
+			   unsigned int pad, unsigned int buflen, gfp_t gfp)
 {
 	struct xdp_buff *xdp = &tap->tx[tap->nr_tx];
 	size_t len = iov_iter_count(frame);
@@ -157,10 +160,9 @@ static int gather(struct tap_port *tap, struct iov_iter *frame,
 	/* The fragment begins with room for any header that a tap may know. */
 	BUILD_BUG_ON(SKB_DATA_ALIGN(NET_IP_ALIGN + NET_SKB_PAD) <
 		     COMPAT_TUN_BATCH_HDR_MAX);
-	buf = page_frag_alloc(&tap->frags, buflen,
-			      wait ? GFP_KERNEL : GFP_ATOMIC | __GFP_NOWARN);
+	buf = page_frag_alloc(&tap->frags, buflen, gfp);
 	if (unlikely(!buf))
-		return wait ? -ENOMEM : -EBUSY;
+		return gfpflags_allow_blocking(gfp) ? -ENOMEM : -EBUSY;
 	/* One copy takes both: the header comes to lie in the headroom. */
 	err = -EFAULT;
 	front = buf + pad - tap->hdr_len;
@@ -226,7 +228,8 @@ static int tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait)
 				return -EBUSY;
 			send_gathered(tap);
 		}
-		return gather(tap, frame, pad, buflen, wait);
+		return gather(tap, frame, pad, buflen,
+			      wait ? GFP_KERNEL : GFP_ATOMIC | __GFP_NOWARN);
 	}
 	/* The tap sleeps for memory for it. */
 	if (!wait)

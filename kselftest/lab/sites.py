@@ -36,7 +36,7 @@ CANNOT = re.compile(r'''
     _*cond_resched\w*|_*preempt_\w+|__init_\w+|_*warn\w*|__WARN\w*|
     __copy_overflow|refcount_\w+|cpu_number|noop_llseek|compat_ptr_ioctl|
     check_zeroed_user|vunmap|kv?free_call_rcu|free_netdev|mmu_notifier_unregister|
-    hrtimer_\w+|kstrtouint|(__put|get)_task_struct\w*|
+    hrtimer_\w+|irq_work_(queue|sync)|kstrtouint|(__put|get)_task_struct\w*|
     _*napi_\w+|_*netif_napi_\w+|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
     re.VERBOSE)
 # Indirect ones: by what stands in the line.

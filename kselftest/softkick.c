@@ -17,7 +17,9 @@
 #define LATE	(ROUNDS / 10)	/* what may be so, until all pages are known */
 #define BIG	20000		/* bytes: not in softirq */
 #define AT	0x400000	/* in memory: where big frames are */
-#define NUM	64
+#define TABLE	0x500000	/* and a page with nothing but an indirect table */
+#define NUM	256
+#define MANY	200		/* more than a poll is given, all in the ring at a time */
 
 static struct vmm vmm;
 static struct wire wire;
@@ -101,6 +103,22 @@ static void post(unsigned int i)
 	must(vmm_add_frame(&vmm, frame, LEN) >= 0);
 }
 
+/* Header and frame are named by a table, which no buffer lies beside. */
+static void post_table(unsigned int i)
+{
+	struct vring_desc *table = (void *)(vmm.mem + TABLE);
+	struct seg seg = { VMM_GPA + TABLE, 2 * sizeof(*table), VRING_DESC_F_INDIRECT };
+	uint8_t *slot = vmm_slot(&vmm, vmm.q[TX].free);
+
+	wire_fill(frame, LEN, i);
+	memset(slot, 0, VMM_HDR);
+	memcpy(slot + VMM_HDR, frame, LEN);
+	table[0] = (struct vring_desc) { vmm_gpa(&vmm, slot), VMM_HDR,
+					 VRING_DESC_F_NEXT, 1 };
+	table[1] = (struct vring_desc) { vmm_gpa(&vmm, slot + VMM_HDR), LEN, 0, 0 };
+	must(ring_add(&vmm.q[TX], &seg, 1) >= 0);
+}
+
 /* One that the tap takes by itself, which sleeps. */
 static void post_big(unsigned int i)
 {
@@ -126,7 +144,7 @@ static bool grows(const char *name, long long before, long long least)
 }
 
 /* The frame has left when the kick is over. */
-static bool at_once(void)
+static bool at_once(void (*post_one)(unsigned int i))
 {
 	long long kicks = vmm_counter(&vmm, TX, "kicks_softirq");
 	long long packets = vmm_counter(&vmm, TX, "packets_softirq");
@@ -135,7 +153,7 @@ static bool at_once(void)
 	atomic_store(&talk->late, 0);
 	atomic_store(&talk->left, 0);
 	for (i = 0; i < ROUNDS; i++) {
-		post(i);
+		post_one(i);
 		kick();
 		if (!leaves(i, LEN) || !ring_reap_n(&vmm.q[TX], 1, 5000))
 			return false;
@@ -165,6 +183,31 @@ static bool in_order(void)
 			return false;
 	}
 	return grows("deferred", deferred, 1);
+}
+
+static bool many_leave(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++)
+		post(i);
+	kick();
+	for (i = 0; i < MANY; i++)
+		if (!leaves(i, LEN))
+			return false;
+	return ring_reap_n(&vmm.q[TX], MANY, 5000);
+}
+
+/* What a poll can't do in its time is the worker's, once all pages are known. */
+static bool many(void)
+{
+	long long overflows = vmm_counter(&vmm, TX, "overflows");
+	unsigned int tries;
+
+	for (tries = 0; tries < 10; tries++)
+		if (!many_leave())
+			return false;
+	return grows("overflows", overflows, 1);
 }
 
 static void drop_memory(void)
@@ -222,11 +265,13 @@ static bool adds_up(void)
 
 static void with(uint64_t features, const char *policy, const char *name)
 {
-	vmm_open(&vmm, VMM_BASIC | features, NUM);
+	vmm_open(&vmm, VMM_BASIC | VMM_INDIRECT | features, NUM);
 	open_kicker();
 	vmm_go(&vmm, &wire);
 	must(vmm_set_policy(&vmm, policy));
-	claim(at_once(), "a frame leaves at once, %s, %s", policy, name);
+	claim(at_once(post), "a frame leaves at once, %s, %s", policy, name);
+	claim(at_once(post_table), "and so one in a table, %s, %s", policy, name);
+	claim(many(), "more than a poll's share is sent, in order, %s, %s", policy, name);
 	claim(in_order(), "what softirq can't do is done in order, %s, %s", policy, name);
 	claim(is_what_memory_holds(drop_memory), "memory that is dropped, %s, %s", policy,
 	      name);

@@ -135,6 +135,8 @@ static __always_inline int transmit(struct ktwin_vq *vq, const struct vfp_chain 
 	if (unlikely(chain->out_len < max_t(size_t, vq->twin->hdr_len, 1)))
 		return -EINVAL;
 	if (soft) {
+		if (chain->out_len > KTWIN_SOFT_TX_BYTES)
+			return -EBUSY;
 		n = ktwin_soft_pages(vq, chain->out_len);
 		if (unlikely(!n))
 			return -EBUSY;

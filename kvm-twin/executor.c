@@ -49,10 +49,7 @@ static bool pump(struct ktwin_vq *vq, enum ktwin_policy way)
 	s64 ns;
 
 	lockdep_assert_held(&vq->lock);
-	/*
-	 * Softirq lacks something: this time, what was posted so far is learnt of.  Who
-	 * has kicked can send it without, and need not pay for that.
-	 */
+	/* Who has kicked can send without softirq, and need not pay for it. */
 	if (ktwin_is_soft(vq) && (vq->index == KTWIN_VQ_RX || way == KTWIN_WORKER))
 		ktwin_softirq_prepare(vq);
 	more = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx(vq) : ktwin_pump_rx(vq);

@@ -119,7 +119,10 @@ static int start(struct ktwin_vq *vq, struct nshim_port *port)
 	return 0;
 }
 
-/* Softirq is kept out, and what it was at is done; or let in again. */
+/*
+ * Softirq is kept out, and what it was at is done: an access section, and for TX that what
+ * it has gathered is sent; or it is let in again.
+ */
 static void hold(struct ktwin_vq *vq, bool held)
 {
 	lockdep_assert_held(&vq->lock);
@@ -164,7 +167,7 @@ int ktwin_vq_lock_killable(struct ktwin_vq *vq)
 }
 
 /**
- * ktwin_vq_trylock() - lock a queue if nobody else in process context has it
+ * ktwin_vq_trylock() - lock a queue if nobody else has it
  * @vq: the queue
  *
  * Context: process.
@@ -174,7 +177,12 @@ bool ktwin_vq_trylock(struct ktwin_vq *vq)
 {
 	if (!mutex_trylock(&vq->lock))
 		return false;
-	hold(vq, true);
+	if (!spin_trylock_bh(&vq->poll_lock)) {
+		mutex_unlock(&vq->lock);
+		return false;
+	}
+	vq->held = true;
+	spin_unlock_bh(&vq->poll_lock);
 	return true;
 }
 

@@ -88,8 +88,7 @@ static enum ktwin_soft_verdict pump(struct ktwin_vq *vq, int budget, int *done)
 	spin_unlock(&vq->stlb->lock);
 	if (vq->index == KTWIN_VQ_TX)
 		ktwin_flush_tx(vq);
-	if (verdict != KTWIN_SOFT_DEFER)
-		WRITE_ONCE(vq->deferrals, 0);
+	WRITE_ONCE(vq->deferrals, verdict == KTWIN_SOFT_DEFER ? vq->deferrals + 1 : 0);
 	ns = max_t(s64, local_clock() - start, 0);
 	ktwin_add(vq, PUMP_NS, ns);
 	trace_ktwin_pump(vq, KTWIN_SOFTIRQ, verdict != KTWIN_SOFT_DONE, ns);
@@ -113,13 +112,15 @@ static int poll(struct napi_struct *napi, int budget)
 		verdict = pump(vq, budget, &done);
 		spin_unlock(&vq->poll_lock);
 	} while (verdict == KTWIN_SOFT_MORE && done < budget);
-	if (verdict == KTWIN_SOFT_MORE)
+	/* What a guest sends without end is for its VMM's share of the CPU to pay. */
+	if (verdict == KTWIN_SOFT_MORE && vq->index == KTWIN_VQ_RX)
 		return budget;
-	if (verdict == KTWIN_SOFT_DEFER) {
+	if (verdict == KTWIN_SOFT_MORE)
+		ktwin_inc(vq, OVERFLOWS);
+	else if (verdict == KTWIN_SOFT_DEFER)
 		ktwin_inc(vq, DEFERRED);
-		WRITE_ONCE(vq->deferrals, vq->deferrals + 1);
+	if (verdict != KTWIN_SOFT_DONE)
 		ktwin_executor_defer(vq);
-	}
 	/* To have used all of it means to come back. */
 	done = min(done, budget - 1);
 	napi_complete_done(napi, done);
@@ -132,7 +133,7 @@ static int poll(struct napi_struct *napi, int budget)
  */
 static void interrupt(struct irq_work *work)
 {
-	napi_schedule(&container_of(work, struct ktwin_vq, interrupt)->napi);
+	napi_schedule(&container_of(work, struct ktwin_vq, irq_work)->napi);
 }
 
 /**
@@ -156,7 +157,7 @@ int ktwin_softirq_add(struct ktwin_vq *vq)
 	vfp_stlb_init(stlb);
 	vq->stlb = stlb;
 	vq->ring.stlb = stlb;
-	vq->interrupt = IRQ_WORK_INIT_HARD(interrupt);
+	vq->irq_work = IRQ_WORK_INIT_HARD(interrupt);
 	mutex_lock(&napi_lock);
 	/* As one for TX: nobody looks for it by its id. */
 	netif_napi_add_tx(napi_dev, &vq->napi, poll);
@@ -175,7 +176,7 @@ void ktwin_softirq_remove(struct ktwin_vq *vq)
 {
 	if (!vq->stlb)
 		return;
-	irq_work_sync(&vq->interrupt);
+	irq_work_sync(&vq->irq_work);
 	napi_disable(&vq->napi);
 	mutex_lock(&napi_lock);
 	__netif_napi_del(&vq->napi);
@@ -213,8 +214,22 @@ bool ktwin_softirq_schedule(struct ktwin_vq *vq)
 	if (in_interrupt())
 		napi_schedule(&vq->napi);
 	else
-		irq_work_queue(&vq->interrupt);
+		irq_work_queue(&vq->irq_work);
 	return true;
+}
+
+/* Learn of the pages that a chain's segments lie in, if softirq may have it. */
+static int learn(struct ktwin_vq *vq, const struct vfp_chain *chain)
+{
+	int ret;
+
+	if (chain->out_len > KTWIN_SOFT_TX_BYTES)
+		return 0;
+	ret = vfp_stlb_fill_segments(vq->stlb, chain->iov, chain->nr_out + chain->nr_in,
+				     KTWIN_SOFT_PAGES);
+	if (ret > 0)
+		ktwin_add(vq, STLB_FILLS, ret);
+	return ret;
 }
 
 /* Have the TLB know the buffers that the guest has posted. */
@@ -222,7 +237,7 @@ static void look_ahead(struct ktwin_vq *vq)
 {
 	struct vfp_chain chain = { .iov = vq->iov, .max = VFP_MAX_SEGS };
 	u16 mark = vfp_ring_mark(&vq->ring);
-	unsigned int steps = 0, slots = 0, pages = 0, segs;
+	unsigned int steps = 0, slots = 0, pages = 0;
 	int ret;
 
 	while (steps < KTWIN_SOFT_AHEAD && pages < 2 * KTWIN_SOFT_AHEAD &&
@@ -231,16 +246,12 @@ static void look_ahead(struct ktwin_vq *vq)
 		ret = vfp_ring_pop(&vq->ring, &chain);
 		if (ret <= 0)
 			break;
-		segs = chain.nr_out + chain.nr_in;
 		steps += chain.steps;
 		slots += chain.slots;
-		pages += min_t(size_t,
-			       segs + (chain.out_len + chain.in_len) / PAGE_SIZE,
+		pages += min_t(size_t, chain.nr_in + chain.nr_out + chain.in_len / PAGE_SIZE,
 			       KTWIN_SOFT_PAGES);
-		ret = vfp_stlb_fill_segments(vq->stlb, chain.iov, segs, KTWIN_SOFT_PAGES);
-		if (ret < 0)
+		if (learn(vq, &chain) < 0)
 			break;
-		ktwin_add(vq, STLB_FILLS, ret);
 	}
 	/* What is wrong with a chain is found when it is its turn. */
 	vq->ring.fault = VFP_FAULT_NONE;
@@ -251,6 +262,9 @@ static void look_ahead(struct ktwin_vq *vq)
  * ktwin_softirq_prepare() - have the TLB learn what softirq will need
  * @vq: the queue, which is about to be pumped
  *
+ * Of RX, what is posted is learnt before it is needed.  Of TX, who has kicked can mostly
+ * send it without: so only when softirq has lacked something.
+ *
  * Context: process, vq->lock held, current->mm is the owner's.  Sleeps and faults.
  */
 void ktwin_softirq_prepare(struct ktwin_vq *vq)
@@ -258,8 +272,14 @@ void ktwin_softirq_prepare(struct ktwin_vq *vq)
 	lockdep_assert_held(&vq->lock);
 	if (vq->broken || vq->ring.log_data || vq->ring.log_ring)
 		return;
-	if (!vfp_stlb_map(&vq->ring))
-		look_ahead(vq);
+	if (vq->index == KTWIN_VQ_TX && vq->stlb->mapped && !vq->deferrals)
+		return;
+	if (vfp_stlb_map(&vq->ring))
+		return;
+	if (vq->stlb->lacked && vfp_stlb_fill(vq->stlb, vq->stlb->lacked) > 0)
+		ktwin_inc(vq, STLB_FILLS);
+	vq->stlb->lacked = NULL;
+	look_ahead(vq);
 }
 
 /**

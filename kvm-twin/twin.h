@@ -56,9 +56,12 @@
 /* So many descriptors of a chain take as long as a packet. */
 #define KTWIN_PACKET_STEPS	32
 
-/* Pages that a frame received in softirq may lie in, and chains ahead of it to be known. */
+/* Pages that a frame may lie in for softirq, and chains ahead of it to be known. */
 #define KTWIN_SOFT_PAGES	128
 #define KTWIN_SOFT_AHEAD	256
+
+/* Longer frames are not sent in softirq: for them the backend sleeps. */
+#define KTWIN_SOFT_TX_BYTES	PAGE_SIZE
 
 /* After so many polls in a row that had to defer, one of so many events is polled for. */
 #define KTWIN_SOFT_DEFERRALS	8
@@ -179,7 +182,7 @@ struct ktwin_moderation {
  * @held: @lock is taken: softirq is to keep out; under @poll_lock
  * @invalidate_ns: how long a change of the owner's page tables was kept at most
  * @napi: for being run in softirq
- * @interrupt: brings softirq where there is none
+ * @irq_work: brings softirq where there is none
  * @deferrals: polls in a row that could not go on; whose KTWIN_VQ_SCHEDULED it is may
  *	change it
  * @retry: events since that were left to the worker
@@ -217,7 +220,7 @@ struct ktwin_vq {
 	bool				held;
 	u64				invalidate_ns;
 	struct napi_struct		napi;
-	struct irq_work			interrupt;
+	struct irq_work			irq_work;
 	unsigned int			deferrals;
 	unsigned int			retry;
 	struct bio_vec			*pages;

@@ -229,7 +229,7 @@ static int tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait)
 			send_gathered(tap);
 		}
 		return gather(tap, frame, pad, buflen,
-			      wait ? GFP_KERNEL : GFP_ATOMIC | __GFP_NOWARN);
+			      wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN);
 	}
 	/* The tap sleeps for memory for it. */
 	if (!wait)

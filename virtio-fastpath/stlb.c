@@ -278,8 +278,8 @@ int vfp_stlb_fill_segments(struct vfp_stlb *stlb, const struct iovec *iov,
  * @len: bytes from there on
  *
  * Context: any but hard interrupts; @stlb->lock held.
- * Return: where; NULL if the page is not here, then @stlb->missed is set, or if they
- * are more than one.
+ * Return: where; NULL if the page is not here, then @stlb->missed and @stlb->lacked are
+ * set, or if they are more than one.
  */
 void *vfp_stlb_at(struct vfp_stlb *stlb, const void __user *at, size_t len)
 {
@@ -288,6 +288,7 @@ void *vfp_stlb_at(struct vfp_stlb *stlb, const void __user *at, size_t len)
 
 	if (unlikely(!page)) {
 		stlb->missed = true;
+		stlb->lacked = at;
 		return NULL;
 	}
 	if (unlikely(len > PAGE_SIZE - offset))

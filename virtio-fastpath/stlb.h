@@ -58,6 +58,7 @@ struct vfp_stlb_set {
  * @changes:	how often the owner's page tables have begun to change
  * @under_way:	changes that have begun and not ended
  * @missed:	an access section has met a page that is not here
+ * @lacked:	such a page by its address, if it was not a segment's, or NULL
  * @mapped:	@areas are those of the ring, and what they map is still the owner's
  * @areas:	the ring's descriptors, driver and device area
  * @victim:	which of a full set's pages goes when another comes
@@ -71,6 +72,7 @@ struct vfp_stlb {
 	unsigned long		changes;
 	unsigned int		under_way;
 	bool			missed;
+	const void __user	*lacked;
 	bool			mapped;
 	struct vfp_stlb_area	areas[VFP_STLB_AREAS];
 	unsigned int		victim;

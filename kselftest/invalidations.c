@@ -235,8 +235,8 @@ static int watch(void)
 
 static int do_any(void);
 
-/* RARE: what is known may be dropped before each frame. */
-enum { SHARED = 1, PRIVATE = 2, BOTH = 3, DROPS = 4, RARE = 8 };
+/* RARE: what is known may be dropped before each frame.  SLOW: a tenth of the others. */
+enum { SHARED = 1, PRIVATE = 2, BOTH = 3, DROPS = 4, RARE = 8, SLOW = 16 };
 
 static const struct kind {
 	const char	*name;
@@ -248,21 +248,21 @@ static const struct kind {
 } kinds[] = {
 	{ "mappings are dropped", drop_mappings, SHARED | DROPS, NULL, NULL, NULL },
 	{ "free buffers are dropped", drop_buffers, PRIVATE | DROPS, NULL, NULL, NULL },
-	{ "pages are paged out", page_out, BOTH | DROPS, needs_swap, end_swap, "pswpout" },
+	{ "pages are paged out", page_out, BOTH | DROPS | SLOW, needs_swap, end_swap, "pswpout" },
 	{ "pages are said to be cold", cool, BOTH, NULL, NULL, NULL },
-	{ "buffers are said to be free", free_buffers, PRIVATE | DROPS, NULL, NULL,
+	{ "buffers are said to be free", free_buffers, PRIVATE | DROPS | SLOW, NULL, NULL,
 	  "pglazyfreed" },
-	{ "pages are merged", merge, PRIVATE | DROPS, needs_merging, end_merging, NULL },
-	{ "huge pages come and go", collapse, PRIVATE | DROPS, needs_collapse, NULL,
+	{ "pages are merged", merge, PRIVATE | DROPS | SLOW, needs_merging, end_merging, NULL },
+	{ "huge pages come and go", collapse, PRIVATE | DROPS | SLOW, needs_collapse, NULL,
 	  "thp_split_pmd" },
 	{ "pages are protected", protect, BOTH | DROPS, NULL, NULL, NULL },
 	{ "pages are mapped again", map_again, SHARED | DROPS, NULL, NULL, NULL },
 	{ "buffers get other pages", exchange_buffers, BOTH | DROPS, NULL, NULL, NULL },
 	{ "the ring gets other pages", exchange_ring, BOTH | DROPS, NULL, NULL, NULL },
 	{ "holes are punched", punch, SHARED | DROPS, NULL, NULL, NULL },
-	{ "the process forks", fork_child, PRIVATE | DROPS, NULL, NULL, NULL },
-	{ "pages are watched", watch, PRIVATE | DROPS | RARE, needs_protector, protector_close,
-	  NULL },
+	{ "the process forks", fork_child, PRIVATE | DROPS | SLOW, NULL, NULL, NULL },
+	{ "pages are watched", watch, PRIVATE | DROPS | RARE | SLOW, needs_protector,
+	  protector_close, NULL },
 	{ "any of that happens", do_any, BOTH | DROPS, NULL, NULL, NULL },
 };
 
@@ -327,7 +327,7 @@ static bool known_and_dropped(const struct kind *kind)
 /* After @i changes: as many as are wanted, or as many more as it takes. */
 static bool will_do(const struct kind *kind, unsigned int i)
 {
-	unsigned int least = wanted / (2 * KINDS - 10) + 1;
+	unsigned int least = wanted / (kind->flags & SLOW ? 10 : 1) / (2 * KINDS - 17) + 1;
 
 	if (i < least || atomic_load(&stream.bursts) < BURSTS)
 		return false;
@@ -453,7 +453,8 @@ static void with(bool shared, uint64_t features)
 	for (i = 0; i < KINDS; i++)
 		if (suits(&kinds[i]))
 			try_kind(&kinds[i]);
-	note("a change of the page tables was kept for %lld us at most",
+	note("%lld changes of the page tables, kept for %lld us at most",
+	     vmm_counter(&vmm, RX, "invalidations"),
 	     vmm_state(&vmm, "invalidate_ns_max") / 1000);
 	claim(silent(), "after a stop nothing is written, %s memory", name);
 	claim(starts_again(), "and frames arrive once it is started again, %s memory",

@@ -37,6 +37,7 @@
 	X(STLB_MISSES,		"stlb_misses")				\
 	X(STLB_FILLS,		"stlb_fills")				\
 	X(STLB_DROPS,		"stlb_drops")				\
+	X(INVALIDATIONS,	"invalidations")			\
 	X(NO_ROOM,		"no_room")				\
 	X(NO_BUFFERS,		"no_buffers")				\
 	X(UPCALLS,		"upcalls")				\

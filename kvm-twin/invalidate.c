@@ -16,6 +16,7 @@ static void invalidate_vq(struct ktwin_vq *vq, unsigned long first, unsigned lon
 	u64 start = local_clock();
 	s64 ns;
 
+	ktwin_inc(vq, INVALIDATIONS);
 	if (vfp_stlb_invalidate(vq->stlb, first, last))
 		ktwin_inc(vq, STLB_DROPS);
 	ns = local_clock() - start;

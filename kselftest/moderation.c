@@ -6,12 +6,15 @@
 #include "kselftest/vmm.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
 
 #define LEN	64
 #define SLOW	"interval_us=100000 kicks=4"	/* for machines that are slow */
 #define FAST	"interval_us=10 kicks=2"
 #define QUICK	"interval_us=100 kicks=4"
 #define ROUND	8	/* frames: more than are needed for going on */
+#define STAY	256	/* megabytes to copy */
 #define HALF	1048576	/* bytes that a pipe holds */
 
 static struct vmm vmm;
@@ -19,6 +22,7 @@ static struct wire wire;
 static uint32_t posted, seen;
 /* What counts kicks and pumps that are served by who kicked, or in its time. */
 static const char *kicks_served, *pumps_served;
+static bool has_inline;
 
 static bool configure(const char *words)
 {
@@ -108,8 +112,7 @@ static bool goes_on(unsigned int rounds)
 
 static void find_served(void)
 {
-	bool has_inline = vmm_try_policy(&vmm, "inline");
-
+	has_inline = vmm_try_policy(&vmm, "inline");
 	kicks_served = has_inline ? "kicks_inline" : "kicks_softirq";
 	pumps_served = has_inline ? "pumps_inline" : "pumps_softirq";
 }
@@ -258,6 +261,65 @@ static bool who_falls_asleep_is_not_waited_for(void)
 	return good;
 }
 
+/*
+ * Frames are posted, and then a call takes a second or more in the kernel, without a
+ * pause: who is asked meanwhile does not come.
+ */
+static void *post_and_stay(void *stays)
+{
+	static uint8_t from[1 << 20], to[1 << 20];
+	struct iovec local[STAY], remote[STAY];
+	unsigned int i;
+
+	for (i = 0; i < STAY; i++) {
+		local[i] = (struct iovec) { to, sizeof(to) };
+		remote[i] = (struct iovec) { from, sizeof(from) };
+	}
+	for (i = 0; i < 2 * ROUND; i++) {
+		post();
+		ring_kick(&vmm.q[TX]);
+	}
+	must(process_vm_readv(getpid(), local, STAY, remote, STAY, 0) ==
+	     (ssize_t)STAY * (ssize_t)sizeof(to));
+	atomic_store((atomic_bool *)stays, false);
+	return NULL;
+}
+
+/* A stop ends it while somebody who was asked has yet to come; then kicks count again. */
+static bool start_forgets(atomic_bool *stays, unsigned int *tried)
+{
+	must(!vmm_backend(&vmm, TX, -1));
+	must(!vmm_backend(&vmm, TX, wire.tap));
+	post();
+	ring_kick(&vmm.q[TX]);
+	if (!arrives())
+		return false;
+	*tried += atomic_load(stays);
+	return true;
+}
+
+static bool who_stays_away_is_forgotten(void)
+{
+	unsigned int rounds, tried = 0;
+	atomic_bool stays;
+	pthread_t thread;
+	long long timer;
+	bool good = true;
+
+	for (rounds = 0; good && rounds < 8; rounds++) {
+		atomic_store(&stays, true);
+		timer = vmm_counter(&vmm, TX, "pumps_timer");
+		must(!pthread_create(&thread, NULL, post_and_stay, &stays));
+		while (atomic_load(&stays) &&
+		       vmm_counter(&vmm, TX, "pumps_timer") == timer)
+			poll(NULL, 0, 1);
+		good = start_forgets(&stays, &tried);
+		must(!pthread_join(thread, NULL));
+	}
+	note("%u of %u times who was asked had yet to come", tried, rounds);
+	return good && (!has_inline || tried || because("that was too late each time"));
+}
+
 static void *begin(void *good)
 {
 	*(bool *)good = begins();
@@ -351,6 +413,7 @@ static void traffic(uint64_t features, const char *name)
 	must(configure(QUICK));
 	claim(who_falls_asleep_is_not_waited_for(), "nor is who falls asleep, %s", name);
 	must(configure(SLOW));
+	claim(who_stays_away_is_forgotten(), "nor who stays away, by a start, %s", name);
 	claim(who_kicked_is_gone(), "who kicked may be gone, %s", name);
 	claim(policy_ends_it(), "another policy ends it, %s", name);
 	claim(stop_ends_it(), "a stop ends it, and it may begin again, %s", name);

@@ -45,6 +45,11 @@ def transmit_flow(places, work, laps):
     sink.stop()
 
 
+def blast(places, work, laps):
+    """Datagrams without end, to a port of the peer's that nobody listens at."""
+    places[0].load(f'blast {PEER} 9 {payload(work)} {work.per_lap} {laps}')
+
+
 def payload(work):
     return work.bytes if work.bytes == BIG else work.bytes - HEADERS
 
@@ -139,7 +144,7 @@ WORKS = (
     Work('tx-60', 'transmit, 60-byte frames (pktgen)', 'frame', 60, 6000, transmit, 1),
     Work('tx-256', 'transmit, 256-byte frames (pktgen)', 'frame', 256, 6000, transmit, 1),
     Work('tx-1514', 'transmit, 1514-byte frames (pktgen)', 'frame', 1514, 6000, transmit, 1),
-    Work('udp-60', 'transmit, 60-byte frames (UDP, by a program)', 'frame', 60, 5000, transmit_flow, 1),
+    Work('udp-60', 'transmit, 60-byte frames (UDP, by a program)', 'frame', 60, 5000, blast, 1),
     Work('tx-64k', 'transmit, 64 KiB GSO (UDP)', '64 KiB', BIG, 100, transmit_flow, 1),
     Work('rx-60', 'receive, 60-byte frames (UDP)', 'frame', 60, 5000, receive_flow, 1),
     Work('rx-256', 'receive, 256-byte frames (UDP)', 'frame', 256, 5000, receive_flow, 1),

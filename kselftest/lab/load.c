@@ -150,6 +150,22 @@ static int flow_send(char **arg)
 	}
 }
 
+/* As fast as the socket takes them, whatever becomes of them: nobody listens there. */
+static int blast(char **arg)
+{
+	int fd = connected(SOCK_DGRAM, arg[0], arg[1]);
+	long size = number(arg[2]);
+	struct laps laps = laps_of(arg + 3);
+
+	if (size > MAX_DATAGRAM)
+		die("size");
+	do {
+		if (send(fd, buf, size, 0) != size && errno != ECONNREFUSED)
+			die("send");
+	} while (!unit_done(&laps, 1));
+	return 0;
+}
+
 static struct flow {
 	struct sockaddr_in from;
 	uint64_t bytes, told;
@@ -368,6 +384,7 @@ static const struct command {
 	const char *usage;
 } commands[] = {
 	{ "flow-send", 5, flow_send, "ADDR PORT SIZE PER-LAP LAPS" },
+	{ "blast", 5, blast, "ADDR PORT SIZE PER-LAP LAPS" },
 	{ "flow-recv", 4, flow_recv, "PORT SIZE PER-LAP LAPS" },
 	{ "stream-send", 4, stream_send, "ADDR PORT KIB-PER-LAP LAPS" },
 	{ "stream-recv", 3, stream_recv, "PORT KIB-PER-LAP LAPS" },

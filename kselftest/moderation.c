@@ -306,7 +306,7 @@ static bool who_stays_away_is_forgotten(void)
 	long long timer;
 	bool good = true;
 
-	for (rounds = 0; good && rounds < 8; rounds++) {
+	for (rounds = 0; good && rounds < 4; rounds++) {
 		atomic_store(&stays, true);
 		timer = vmm_counter(&vmm, TX, "pumps_timer");
 		must(!pthread_create(&thread, NULL, post_and_stay, &stays));

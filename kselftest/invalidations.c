@@ -360,8 +360,10 @@ static bool arrive_while(const struct kind *kind)
 	atomic_store(&failed, false);
 	atomic_store(&stream.bursts, 0);
 	must(!pthread_create(&thread, NULL, keep_changing, (void *)kind));
-	while (good && !atomic_load(&enough))
+	while (good && !atomic_load(&enough)) {
 		good = stream_next(&stream);
+		alarm(REPORT_LIMIT);
+	}
 	atomic_store(&failed, !good);
 	must(!pthread_join(thread, &err));
 	if ((long)err == -1)

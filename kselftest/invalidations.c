@@ -21,7 +21,6 @@ static struct stream stream;
 static struct exchange ex;
 static unsigned long wanted = 6000;
 static uint64_t seed = 1, rnd;
-
 static atomic_bool enough, failed;
 static atomic_uint changes;
 
@@ -63,7 +62,6 @@ static struct range take(unsigned int *slot)
 }
 
 /* Each is done over and over; returns 0 or an errno, or -1. */
-
 static int advise(struct range r, int advice)
 {
 	return madvise(r.at, r.len, advice) ? errno : 0;
@@ -293,10 +291,11 @@ static void linger(void)
 }
 
 /* Counters as they were when a kind began. */
-static long long packets, drops;
+static long long packets, drops, shown;
 
-static void note_counters(void)
+static void note_counters(const struct kind *kind)
 {
+	shown = kind->shows ? vmstat(kind->shows) : 0;
 	packets = vmm_counter(&vmm, RX, "packets_softirq");
 	drops = vmm_counter(&vmm, RX, "stlb_drops");
 }
@@ -309,6 +308,11 @@ static bool was_received(const struct kind *kind)
 static bool was_dropped(const struct kind *kind)
 {
 	return !(kind->flags & DROPS) || vmm_counter(&vmm, RX, "stlb_drops") > drops;
+}
+
+static bool was_shown(const struct kind *kind)
+{
+	return !kind->shows || vmstat(kind->shows) > shown;
 }
 
 /* Are frames received in softirq for all that, and is what is known dropped? */
@@ -332,7 +336,7 @@ static bool will_do(const struct kind *kind, unsigned int i)
 	if (i < least || atomic_load(&stream.bursts) < BURSTS)
 		return false;
 	return i >= 20 * least || !vmm_has_counters() ||
-	       (was_received(kind) && was_dropped(kind));
+	       (was_received(kind) && was_dropped(kind) && was_shown(kind));
 }
 
 static void *keep_changing(void *arg)
@@ -344,6 +348,7 @@ static void *keep_changing(void *arg)
 	for (i = 0; !err && !atomic_load(&failed) && !will_do(kind, i); i++) {
 		err = kind->change();
 		atomic_store(&changes, i + 1);
+		alarm(REPORT_LIMIT);
 		linger();
 	}
 	atomic_store(&enough, true);
@@ -360,10 +365,8 @@ static bool arrive_while(const struct kind *kind)
 	atomic_store(&failed, false);
 	atomic_store(&stream.bursts, 0);
 	must(!pthread_create(&thread, NULL, keep_changing, (void *)kind));
-	while (good && !atomic_load(&enough)) {
+	while (good && !atomic_load(&enough))
 		good = stream_next(&stream);
-		alarm(REPORT_LIMIT);
-	}
 	atomic_store(&failed, !good);
 	must(!pthread_join(thread, &err));
 	if ((long)err == -1)
@@ -386,7 +389,6 @@ static void start_anew(void)
 static void try_kind(const struct kind *kind)
 {
 	const char *missing = kind->needs ? kind->needs() : NULL;
-	long long shown;
 	char text[96];
 	bool good;
 
@@ -396,10 +398,9 @@ static void try_kind(const struct kind *kind)
 		skip(text, missing);
 		return;
 	}
-	note_counters();
-	shown = kind->shows ? vmstat(kind->shows) : 0;
+	note_counters(kind);
 	good = arrive_while(kind) && known_and_dropped(kind);
-	if (good && kind->shows && vmstat(kind->shows) == shown)
+	if (good && !was_shown(kind))
 		good = because("%s has not grown", kind->shows);
 	if (kind->end)
 		kind->end();

@@ -265,12 +265,18 @@ static bool who_falls_asleep_is_not_waited_for(void)
  * Frames are posted, and then a call takes a second or more in the kernel, without a
  * pause: who is asked meanwhile does not come.
  */
-static void *post_and_stay(void *stays)
+static struct stay {
+	atomic_bool	posted;
+	atomic_bool	over;
+} stay;
+
+static void *post_and_stay(void *unused)
 {
 	static uint8_t from[1 << 20], to[1 << 20];
 	struct iovec local[STAY], remote[STAY];
 	unsigned int i;
 
+	(void)unused;
 	for (i = 0; i < STAY; i++) {
 		local[i] = (struct iovec) { to, sizeof(to) };
 		remote[i] = (struct iovec) { from, sizeof(from) };
@@ -279,41 +285,43 @@ static void *post_and_stay(void *stays)
 		post();
 		ring_kick(&vmm.q[TX]);
 	}
+	atomic_store(&stay.posted, true);
 	must(process_vm_readv(getpid(), local, STAY, remote, STAY, 0) ==
 	     (ssize_t)STAY * (ssize_t)sizeof(to));
-	atomic_store((atomic_bool *)stays, false);
+	atomic_store(&stay.over, true);
 	return NULL;
 }
 
 /* A stop ends it while somebody who was asked has yet to come; then kicks count again. */
-static bool start_forgets(atomic_bool *stays, unsigned int *tried)
+static bool start_forgets(void)
 {
 	must(!vmm_backend(&vmm, TX, -1));
 	must(!vmm_backend(&vmm, TX, wire.tap));
 	post();
 	ring_kick(&vmm.q[TX]);
-	if (!arrives())
-		return false;
-	*tried += atomic_load(stays);
-	return true;
+	return arrives();
 }
 
 static bool who_stays_away_is_forgotten(void)
 {
 	unsigned int rounds, tried = 0;
-	atomic_bool stays;
+	bool good = true, asked;
 	pthread_t thread;
 	long long timer;
-	bool good = true;
 
 	for (rounds = 0; good && rounds < 4; rounds++) {
-		atomic_store(&stays, true);
-		timer = vmm_counter(&vmm, TX, "pumps_timer");
-		must(!pthread_create(&thread, NULL, post_and_stay, &stays));
-		while (atomic_load(&stays) &&
-		       vmm_counter(&vmm, TX, "pumps_timer") == timer)
+		atomic_store(&stay.posted, false);
+		atomic_store(&stay.over, false);
+		must(!pthread_create(&thread, NULL, post_and_stay, NULL));
+		while (!atomic_load(&stay.posted))
 			poll(NULL, 0, 1);
-		good = start_forgets(&stays, &tried);
+		timer = vmm_counter(&vmm, TX, "pumps_timer");
+		do {
+			poll(NULL, 0, 1);
+			asked = vmm_counter(&vmm, TX, "pumps_timer") > timer;
+		} while (!asked && !atomic_load(&stay.over));
+		good = start_forgets();
+		tried += asked && !atomic_load(&stay.over);
 		must(!pthread_join(thread, NULL));
 	}
 	note("%u of %u times who was asked had yet to come", tried, rounds);

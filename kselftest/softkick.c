@@ -46,12 +46,14 @@ static long switches(void)
 	return usage.ru_nivcsw + usage.ru_nvcsw;
 }
 
-static void kick_when_told(void)
+static void kick_when_told(pid_t parent)
 {
 	long before;
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 	close(vmm.dev);
 	while (!atomic_load(&talk->over)) {
 		if (atomic_load(&talk->told) == atomic_load(&talk->done))
@@ -70,13 +72,15 @@ static void kick_when_told(void)
 /* Before the memory is anybody's: a fork changes what is mapped. */
 static void open_kicker(void)
 {
+	pid_t parent = getpid();
+
 	talk = mmap(NULL, sizeof(*talk), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must(talk != MAP_FAILED);
 	kicker = fork();
 	must(kicker >= 0);
 	if (!kicker)
-		kick_when_told();
+		kick_when_told(parent);
 }
 
 static void close_kicker(void)

@@ -74,6 +74,7 @@ void vfp_stlb_forget(struct vfp_stlb *stlb)
 	spin_lock_bh(&stlb->lock);
 	stlb->changes++;
 	stlb->mapped = false;
+	stlb->lacked = NULL;
 	memset(stlb->sets, 0, sizeof(stlb->sets));
 	spin_unlock_bh(&stlb->lock);
 }

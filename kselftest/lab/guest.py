@@ -407,7 +407,8 @@ class Guest:
         """A kernel that has come across something that was spoilt says so before it
         restarts.  A CPU that is shut down without a word is taken for the emulator's
         doing; what it did last is told, so that this can be found out."""
-        console, exits = self._tail(self.console), before_shutdown()
+        console = self._tail(self.console)
+        exits = before_shutdown() if Guest.watched else None
         silent = exits and not SPOILT.search(console)
         raise (EmulatorError if silent else Error)(
             f'{self.name} has rebooted during {command!r}\n{console}\n'

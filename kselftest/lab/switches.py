@@ -47,9 +47,12 @@ def tasks(guest):
     """Folders of the VMM's threads, and of a kernel thread that works for it."""
     yield from glob.glob(f'/proc/{guest.pid}/task/*')
     for path in glob.glob('/proc/[0-9]*/comm'):
-        with open(path, encoding='utf-8') as file:
-            if file.read().strip() in (f'vhost-{guest.pid}', f'ktwin-{guest.pid}'):
-                yield os.path.dirname(path)
+        try:
+            with open(path, encoding='utf-8') as file:
+                if file.read().strip() in (f'vhost-{guest.pid}', f'ktwin-{guest.pid}'):
+                    yield os.path.dirname(path)
+        except (FileNotFoundError, ProcessLookupError):
+            pass        # it has just ended
 
 
 def switches_of(task):

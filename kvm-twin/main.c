@@ -35,7 +35,7 @@ static int __init ktwin_init(void)
 		return -ERANGE;
 	}
 	if (!ktwin_executor_has_inline() && ret != KTWIN_WORKER) {
-		pr_info("kvm_twin: no task_work_add() in this kernel: kicks are served in softirq\n");
+		pr_info("kvm_twin: built without task_work_add(): kicks are served in softirq\n");
 		if (ret == KTWIN_INLINE)
 			ktwin_default_policy = KTWIN_SOFTIRQ;
 	}

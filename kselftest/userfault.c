@@ -383,8 +383,12 @@ int main(int argc, char **argv)
 	must(!pthread_create(&thread, NULL, serve, NULL));
 	claim(frames_pass(false), "%s", name);
 	claim(frames_pass(true), "so they do where the rings' are");
-	claim(rx_goes_on(), "RX goes on while TX waits for a page");
-	claim(tx_goes_on(), "TX goes on while RX waits for a page");
+	if (vmm_has_counters() && !vmm_try_policy(&vmm, "inline")) {
+		skip("a queue goes on while the other waits", "one worker serves both here");
+	} else {
+		claim(rx_goes_on(), "RX goes on while TX waits for a page");
+		claim(tx_goes_on(), "TX goes on while RX waits for a page");
+	}
 	vmm_close(&vmm);
 	for (q = RX; q <= TX; q++) {
 		claim(may_be_killed(false, q, false),

@@ -144,16 +144,6 @@ static bool kicks_wanted_when_idle(void)
 	return true;
 }
 
-/* All kicks are accounted for, whoever served them. */
-static bool kicks_add_up(void)
-{
-	return equal(vmm_counter(&vmm, TX, "kicks_inline") +
-		     vmm_counter(&vmm, TX, "kicks_worker") +
-		     vmm_counter(&vmm, TX, "kicks_softirq") +
-		     vmm_counter(&vmm, TX, "kicks_merged"),
-		     vmm_counter(&vmm, TX, "kicks"), "kicks");
-}
-
 static bool frames_by(const char *policy, const char *grows, const char *not)
 {
 	long long more = vmm_counter(&vmm, TX, grows);
@@ -168,7 +158,7 @@ static bool frames_by(const char *policy, const char *grows, const char *not)
 		settle();
 	}
 	return equal(vmm_counter(&vmm, TX, grows), more + 100, grows) &&
-	       equal(vmm_counter(&vmm, TX, not), same, not) && kicks_add_up();
+	       equal(vmm_counter(&vmm, TX, not), same, not) && vmm_kicks_add_up(&vmm, TX);
 }
 
 /* Inline, the frame has left when the thread that kicked goes on. */

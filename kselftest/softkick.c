@@ -258,15 +258,6 @@ static bool is_what_memory_holds(void (*change)(void))
 	       grows("packets_softirq", packets, ROUNDS / 2);
 }
 
-static bool adds_up(void)
-{
-	return equal(vmm_counter(&vmm, TX, "kicks_inline") +
-		     vmm_counter(&vmm, TX, "kicks_worker") +
-		     vmm_counter(&vmm, TX, "kicks_softirq") +
-		     vmm_counter(&vmm, TX, "kicks_merged"),
-		     vmm_counter(&vmm, TX, "kicks"), "kicks");
-}
-
 static void with(uint64_t features, const char *policy, const char *name)
 {
 	vmm_open(&vmm, VMM_BASIC | VMM_INDIRECT | features, NUM);
@@ -283,7 +274,7 @@ static void with(uint64_t features, const char *policy, const char *name)
 	      name);
 	claim(is_what_memory_holds(move_away), "memory that is moved away, %s, %s", policy,
 	      name);
-	claim(adds_up(), "kicks add up, %s, %s", policy, name);
+	claim(vmm_kicks_add_up(&vmm, TX), "kicks add up, %s, %s", policy, name);
 	close_kicker();
 	vmm_close(&vmm);
 }

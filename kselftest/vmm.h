@@ -454,6 +454,16 @@ static inline bool vmm_no_twin_left(void)
 	return equal(vmm_twins(), 0, "twins");
 }
 
+/* All kicks are accounted for, whoever served them. */
+static inline bool vmm_kicks_add_up(const struct vmm *vmm, int q)
+{
+	return equal(vmm_counter(vmm, q, "kicks_inline") +
+		     vmm_counter(vmm, q, "kicks_worker") +
+		     vmm_counter(vmm, q, "kicks_softirq") +
+		     vmm_counter(vmm, q, "kicks_merged"),
+		     vmm_counter(vmm, q, "kicks"), "kicks");
+}
+
 static inline bool vmm_try_policy(const struct vmm *vmm, const char *policy)
 {
 	FILE *file = vmm_debugfs(vmm, "policy", "w");

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #define BURSTS		32	/* for each kind, at least */
+#define MAX_PAUSE	50000	/* us; what is changed all the time is never known */
 
 static struct vmm vmm;
 static struct wire wire;
@@ -328,15 +329,18 @@ static bool known_and_dropped(const struct kind *kind)
 	       (was_dropped(kind) || because("nothing is dropped"));
 }
 
-/* After @i changes: as many as are wanted, or as many more as it takes. */
+/* After @i changes: as many as are wanted, or as many more, with pauses, as it takes. */
 static bool will_do(const struct kind *kind, unsigned int i)
 {
 	unsigned int least = wanted / (kind->flags & SLOW ? 10 : 1) / (2 * KINDS - 17) + 1;
 
 	if (i < least || atomic_load(&stream.bursts) < BURSTS)
 		return false;
-	return i >= 20 * least || !vmm_has_counters() ||
-	       (was_received(kind) && was_dropped(kind) && was_shown(kind));
+	if (i >= 20 * least || !vmm_has_counters() ||
+	    (was_received(kind) && was_dropped(kind) && was_shown(kind)))
+		return true;
+	usleep(any(MAX_PAUSE));
+	return false;
 }
 
 static void *keep_changing(void *arg)
@@ -460,16 +464,13 @@ static void with(bool shared, uint64_t features)
 	     vmm_counter(&vmm, RX, "invalidations"),
 	     vmm_state(&vmm, "invalidate_ns_max") / 1000);
 	claim(silent(), "after a stop nothing is written, %s memory", name);
-	claim(starts_again(), "and frames arrive once it is started again, %s memory",
-	      name);
+	claim(starts_again(), "and frames arrive once it is started again, %s memory", name);
 	exchange_close(&ex);
 }
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' }, { }
-	};
+	static const struct option options[] = { { "seed", required_argument, NULL, 's' }, { } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "n:s:", options, NULL)) >= 0) {

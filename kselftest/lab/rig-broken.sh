@@ -8,11 +8,16 @@ set -u
 
 claim() { printf 'TAP version 13\nok 1 %s\n1..1\n' "$1"; }
 
+triple_fault() { echo triple >/sys/kernel/reboot/type; echo b >/proc/sysrq-trigger; }
+
 case $1 in
 nothing)  claim 'nothing is wrong' ;;
 skip)     claim 'this cannot be tried here # SKIP on purpose' ;;
 again)    printf 'TAP version 13\nnot ok 1 fails at first\n# lab: again\n'
 	  claim 'is well at the second try' ;;
+triple)   claim 'is well at the second try'
+	  [ -e /out/tried ] || { touch /out/tried; triple_fault; } ;;
+triples)  claim 'ends with a triple fault'; triple_fault ;;
 twice)    printf 'TAP version 13\nok 1 is well at first\n# lab: again\n'
 	  printf 'TAP version 13\nnot ok 1 fails at the second try\n1..1\n' ;;
 fail)     printf 'TAP version 13\nnot ok 1 fails on purpose\n1..1\n' ;;

@@ -12,7 +12,8 @@
 #define NUM	64
 #define SCRATCH	(4u << 20)
 #define BIG	6000	/* more than a page, and than two buffers */
-#define MOST	100	/* faults of one go below one site */
+#define MANY	40	/* more than a CPU keeps socket buffers for */
+#define MOST	150	/* faults of one go below one site */
 
 static struct vmm vmm;
 static struct wire wire;
@@ -63,17 +64,27 @@ static void wait_idle(int q)
 
 /* To the guest's driver's side of the TX ring */
 
-static void add_small(void)
+static void add_frames(unsigned int n)
 {
 	uint8_t frame[100];
 	unsigned int i;
 
-	begin(3, sizeof(frame));
+	begin(n, sizeof(frame));
 	for (i = 0; i < go.sent; i++) {
 		wire_fill(frame, sizeof(frame), go.first + i);
 		must(vmm_add_frame(&vmm, frame, sizeof(frame)) >= 0);
 	}
 	ring_publish(&vmm.q[TX]);
+}
+
+static void add_small(void)
+{
+	add_frames(3);
+}
+
+static void add_many(void)
+{
+	add_frames(MANY);
 }
 
 /* A port that has nothing in hand to copy frames into. */
@@ -199,6 +210,7 @@ static const struct way {
 	void		(*trigger)(void);
 } ways[] = {
 	{ "small frames out, inline", TX, false, "inline", add_small, kick_tx },
+	{ "many frames out, inline", TX, false, "inline", add_many, kick_tx },
 	{ "small frames out of a new port, inline", TX, false, "inline", add_to_new_port, kick_tx },
 	{ "a big frame out, inline", TX, false, "inline", add_big, kick_tx },
 	{ "a frame out by way of a table, inline", TX, false, "inline", add_table, kick_tx },
@@ -430,32 +442,12 @@ static bool all_known(unsigned int w)
 	return sum >= all || because("%u of them are below known calls", sum);
 }
 
-/* The twin's worker, by its name. */
 static struct failing_task find_worker(void)
 {
-	char expected[32], name[32], path[64];
-	DIR *dir = opendir("/proc");
-	struct dirent *entry;
-	FILE *file;
+	char name[32];
 
-	must(dir);
-	snprintf(expected, sizeof(expected), "ktwin-%d", getpid());
-	while ((entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%.20s/comm", entry->d_name);
-		file = atoi(entry->d_name) ? fopen(path, "r") : NULL;
-		if (!file)
-			continue;
-		if (fscanf(file, "%31s", name) == 1 && !strcmp(name, expected)) {
-			struct failing_task found = failing_open(atoi(entry->d_name));
-
-			fclose(file);
-			closedir(dir);
-			return found;
-		}
-		fclose(file);
-	}
-	must(!"a worker");
-	abort();
+	snprintf(name, sizeof(name), "ktwin-%d", getpid());
+	return failing_open(proc_find(name));
 }
 
 static void each_way(void)
@@ -468,8 +460,10 @@ static void each_way(void)
 		must(vmm_set_policy(&vmm, ways[w].policy));
 		good = vmm_works(&vmm, &wire) && each_fault(w, &faults);
 		claim(good, "%s: arrives or is counted, whatever fails", ways[w].name);
-		claim(!good || all_known(w), "%s: each fault is below a call that is known",
-		      ways[w].name);
+		/* How much is kept for later is not the same each time. */
+		if (ways[w].prepare != add_many)
+			claim(!good || all_known(w),
+			      "%s: each fault is below a call that is known", ways[w].name);
 		note("%s: %u faults", ways[w].name, faults);
 		all += faults;
 	}

@@ -401,7 +401,10 @@ static void queues(void)
 {
 	vmm_run(&vmm, &wire, VMM_BASIC, NUM);
 	claim(frames_survive_stop(), "frames that wait for buffers survive a stop");
-	if (vmm_has_counters())
+	if (lower_wanted())
+		skip("those that the tap has no room for are counted",
+		     "how many have come to a macvtap is not known");
+	else if (vmm_has_counters())
 		claim(lost_by_stop_is_counted(),
 		      "those that the tap has no room for are counted");
 	claim(nothing_after_stop(), "after a stop nothing is touched or signalled");

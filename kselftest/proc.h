@@ -6,6 +6,7 @@
 #ifndef KSELFTEST_PROC_H
 #define KSELFTEST_PROC_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -86,6 +87,31 @@ static inline bool proc_name_begins(const char *pid, const char *with)
 		comm[0] = '\0';
 	fclose(file);
 	return !strncmp(comm, with, strlen(with));
+}
+
+/* The process of that name, which there is; of a kernel thread, too. */
+static inline int proc_find(const char *wanted)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	char name[32], path[64];
+	bool found = false;
+	FILE *file;
+	int pid;
+
+	must(dir);
+	while (!found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%.20s/comm", entry->d_name);
+		file = atoi(entry->d_name) ? fopen(path, "r") : NULL;
+		if (!file)
+			continue;
+		found = fscanf(file, "%31s", name) == 1 && !strcmp(name, wanted);
+		fclose(file);
+	}
+	must(found);
+	pid = atoi(entry->d_name);
+	closedir(dir);
+	return pid;
 }
 
 #endif /* KSELFTEST_PROC_H */

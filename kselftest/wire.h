@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "kselftest/lower.h"
 #include "kselftest/report.h"
 
 /* An ethertype for experiments: nothing else on the wire has it. */
@@ -62,12 +63,16 @@ static inline int wire_open_tap(const char *name, int hdr_len)
 	struct ifreq ifr = {
 		.ifr_flags = IFF_TAP | IFF_NO_PI | (hdr_len ? IFF_VNET_HDR : 0),
 	};
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	int sndbuf = INT_MAX;
+	int sndbuf = INT_MAX, fd;
 
-	must(fd >= 0);
-	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
-	must(!ioctl(fd, TUNSETIFF, &ifr));
+	if (lower_wanted()) {
+		fd = lower_open(name, hdr_len);
+	} else {
+		fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+		must(fd >= 0);
+		strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+		must(!ioctl(fd, TUNSETIFF, &ifr));
+	}
 	must(!hdr_len || !ioctl(fd, TUNSETVNETHDRSZ, &hdr_len));
 	must(!ioctl(fd, TUNSETSNDBUF, &sndbuf));
 	return fd;
@@ -79,7 +84,7 @@ static inline void wire_up(struct wire *wire)
 
 	strcpy(ifr.ifr_name, wire->name);
 	ifr.ifr_mtu = WIRE_MTU;
-	must(!ioctl(wire->sock, SIOCSIFMTU, &ifr));
+	must(lower_wanted() || !ioctl(wire->sock, SIOCSIFMTU, &ifr));
 	must(!ioctl(wire->sock, SIOCGIFFLAGS, &ifr));
 	ifr.ifr_flags |= IFF_UP | IFF_PROMISC;
 	must(!ioctl(wire->sock, SIOCSIFFLAGS, &ifr));
@@ -118,13 +123,15 @@ static inline void wire_close(struct wire *wire)
 {
 	close(wire->sock);
 	close(wire->tap);
+	if (lower_wanted())
+		lower_close(wire->name);
 }
 
 /* A frame whose every byte depends on @seed. */
 static inline void wire_fill(uint8_t *frame, size_t len, uint32_t seed)
 {
 	static const uint8_t head[ETH_HLEN] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0x02, 0x00, 0x00, 0x00, 0x00, 0x02,
 		0x02, 0x00, 0x00, 0x00, 0x00, 0x01,
 		WIRE_TYPE >> 8, WIRE_TYPE & 0xff,
 	};

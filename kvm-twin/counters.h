@@ -24,6 +24,7 @@
 	X(PUMPS_WORKER,		"pumps_worker")				\
 	X(PUMPS_SOFTIRQ,	"pumps_softirq")			\
 	X(PACKETS_SOFTIRQ,	"packets_softirq")			\
+	X(PACKETS_DIRECT,	"packets_direct")			\
 	X(DEFERRED,		"deferred")				\
 	X(PUMP_NS,		"pump_ns")				\
 	X(OVERFLOWS,		"overflows")				\

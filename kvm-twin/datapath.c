@@ -207,12 +207,19 @@ static __always_inline enum ktwin_verdict send_next(struct ktwin_vq *vq,
  */
 void ktwin_flush_tx(struct ktwin_vq *vq)
 {
-	unsigned int refused = vq->port->ops->flush(vq->port);
+	struct nshim_flushed flushed;
+	unsigned int lost;
 
-	if (likely(!refused))
+	vq->port->ops->flush(vq->port, &flushed);
+	if (flushed.direct)
+		ktwin_add(vq, PACKETS_DIRECT, flushed.direct);
+	lost = flushed.no_device + flushed.no_memory + flushed.malformed;
+	if (likely(!lost))
 		return;
-	ktwin_add(vq, DROP_NO_DEVICE, refused);
-	ktwin_add(vq, PACKETS, -(u64)refused);
+	ktwin_add(vq, DROP_NO_DEVICE, flushed.no_device);
+	ktwin_add(vq, DROP_NO_MEMORY, flushed.no_memory);
+	ktwin_add(vq, DROP_MALFORMED, flushed.malformed);
+	ktwin_add(vq, PACKETS, -(u64)lost);
 }
 
 /*

@@ -40,15 +40,23 @@ static int __init ktwin_init(void)
 			ktwin_default_policy = KTWIN_SOFTIRQ;
 	}
 
-	ret = ktwin_softirq_init();
+	ret = nshim_init();
 	if (ret)
 		return ret;
+	ret = ktwin_softirq_init();
+	if (ret)
+		goto err_nshim;
 	ktwin_debugfs_init();
 	ret = ktwin_chardev_register();
-	if (ret) {
-		ktwin_debugfs_exit();
-		ktwin_softirq_exit();
-	}
+	if (ret)
+		goto err_debugfs;
+	return 0;
+
+err_debugfs:
+	ktwin_debugfs_exit();
+	ktwin_softirq_exit();
+err_nshim:
+	nshim_exit();
 	return ret;
 }
 
@@ -62,6 +70,7 @@ static void __exit ktwin_exit(void)
 	ktwin_chardev_unregister();
 	ktwin_debugfs_exit();
 	ktwin_softirq_exit();
+	nshim_exit();
 }
 
 module_init(ktwin_init);

@@ -34,6 +34,21 @@ struct nshim_owner {
 };
 
 /**
+ * struct nshim_flushed - what became of frames that were sent
+ * @direct: how many a NIC's driver was handed directly; those of its queueing discipline
+ *	and of taps are none
+ * @no_device: lost, as the device was gone
+ * @no_memory: lost for want of memory
+ * @malformed: lost, as their headers do not say how they are to be sent
+ */
+struct nshim_flushed {
+	unsigned int direct;
+	unsigned int no_device;
+	unsigned int no_memory;
+	unsigned int malformed;
+};
+
+/**
  * struct nshim_ops - a kind of backend
  * @detach: end it; after this no event comes.  Frames that were received but
  *	not taken go back to the backend; returns how many it had no room for,
@@ -44,8 +59,8 @@ struct nshim_owner {
  *	for which the frame is dropped.  With @wait false also in softirq, if @frame is not
  *	of user memory: then nothing leaves before @flush, and it is -EBUSY if the frame
  *	can't be taken so (it was not)
- * @flush: let the frames go that @xmit has gathered.  Returns how many the
- *	backend refused.  Also in softirq
+ * @flush: let the frames go that @xmit has gathered, and tell of all since the last
+ *	flush.  Also in softirq
  * @may_send: is there room?  If not, an EPOLLOUT event comes when there is
  * @peek: length in bytes of the next frame with its header, 0 if there is
  *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
@@ -57,7 +72,7 @@ struct nshim_owner {
 struct nshim_ops {
 	unsigned int (*detach)(struct nshim_port *port);
 	int (*xmit)(struct nshim_port *port, struct iov_iter *frame, bool wait);
-	unsigned int (*flush)(struct nshim_port *port);
+	void (*flush)(struct nshim_port *port, struct nshim_flushed *flushed);
 	bool (*may_send)(struct nshim_port *port);
 	ssize_t (*peek)(struct nshim_port *port, unsigned int *flags, bool wait);
 	int (*recv)(struct nshim_port *port, struct iov_iter *to);
@@ -72,6 +87,11 @@ struct nshim_port {
 	const struct nshim_ops	*ops;
 	struct file		*file;
 };
+
+/* netdev.c */
+
+int nshim_init(void);
+void nshim_exit(void);
 
 /* tap.c: any tap or macvtap fd */
 

@@ -133,7 +133,7 @@ def main(tap, options):
         tap.skip('each allocation and each copy has failed at least once',
                  'this kernel has no fault injection')
         return
-    run('modprobe -a vhost_net tun tap vhost_iotlb')
+    run('modprobe -a vhost_net tun tap macvtap veth vhost_iotlb')
     can, words, unknown = sites.find(OBJECT, TOP)
     tap.ok(not unknown, 'of each function that the module calls it is known '
            'whether it can fail', '\n'.join(map(str, unknown)))
@@ -145,7 +145,9 @@ def main(tap, options):
     write_list([(*whole, False)] + [(site.start, site.start + 1, site.leaves)
                                     for site in aimed])
     with cgroups():
-        for program in options.programs:
+        for words in options.programs:
+            *wire, program = words.split(':')
+            os.environ['WIRE'] = wire[0] if wire else 'tap'
             relay(tap, program, DEVICE, LIST)
     rest()
     counts = fired()
@@ -157,6 +159,8 @@ def main(tap, options):
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('programs', nargs='*', default=('failnth', 'failpath'))
+    parser.add_argument('programs', nargs='*',
+                        default=('failnth', 'failpath', 'macvtap:failpath'),
+                        help='each may have a wire of its own before it')
     parsed = parser.parse_args()
     Tap.main(lambda tap: main(tap, parsed))

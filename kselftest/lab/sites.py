@@ -12,12 +12,14 @@ CAN_FAIL = re.compile(r'''
     _*k[vmz]*alloc\w*|(pcpu_alloc|__alloc_percpu)\w*|v?memdup\w*|_copy_(from|to)_(user|iter)\w*|
     vhost_iotlb_(alloc|add_range)|anon_inode_getfile|kthread_create\w*|
     cgroup_attach_task_all|debugfs_create\w*|single_open|_*page_frag_alloc\w*|
-    misc_register|alloc_netdev\w*|mmu_notifier_register|vmap''', re.VERBOSE)
+    misc_register|alloc_netdev\w*|mmu_notifier_register|vmap|napi_build_skb|
+    alloc_skb_with_frags|skb_copy_datagram_from_iter|register_netdevice_notifier''', re.VERBOSE)
 # Single words of user memory: not by fault injection, which knows nothing of them.
 WORD = re.compile(r'__(get|put)_user_\w+')
 # What does neither, or does it for tracing, which goes on without.  To pin a page fails
 # where there is none: of the dirty log, kselftest/logging.c sees to that, and of what
-# softirq writes to, kselftest/mapped.c.
+# softirq writes to, kselftest/mapped.c.  What the network core does with a frame that it
+# was given is not ours, and it does not tell.
 CANNOT = re.compile(r'''
     _*mutex_\w+|_*raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
     _*local_bh_\w+|synchronize_\w+|call_rcu|
@@ -37,7 +39,10 @@ CANNOT = re.compile(r'''
     __copy_overflow|refcount_\w+|cpu_number|noop_llseek|compat_ptr_ioctl|
     check_zeroed_user|vunmap|kv?free_call_rcu|free_netdev|mmu_notifier_unregister|
     hrtimer_\w+|irq_work_(queue|sync)|kstrtouint|(__put|get)_task_struct\w*|
-    _*napi_\w+|_*netif_napi_\w+|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
+    _*napi_\w+|_*netif_napi_\w+|_*kfree_skb\w*|sk_skb_reason_drop|skb_\w+|_*skb_\w+|
+    _*pskb_\w+|netdev_\w+|netif_\w+|_*vlan_get_protocol\w*|__this_cpu_preempt_check|
+    net_ratelimit|dev_nit_active\w*|_*dev_queue_xmit\w*|
+    validate_xmit_skb_list|unregister_netdevice_notifier|sock_wfree|flow_keys_\w+|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
     re.VERBOSE)
 # Indirect ones: by what stands in the line.
 INDIRECT = re.compile(r'->(sendmsg|recvmsg)\(')
@@ -47,7 +52,7 @@ LABEL = re.compile(r'[0-9a-f]+ <(.+)>:$')
 LINE = re.compile(r'\s*([0-9a-f]+):\t(.*)')
 RELOCATION = re.compile(r'\s+[0-9a-f]+: R_X86_64_\w+\s+(\S+?)(?:[-+]0x[0-9a-f]+)?$')
 # By the load alone they are called.
-LOADING = ('ktwin_init', 'ktwin_chardev_register', 'ktwin_debugfs_init',
+LOADING = ('ktwin_init', 'nshim_init', 'ktwin_chardev_register', 'ktwin_debugfs_init',
            'ktwin_softirq_init')
 
 

@@ -107,6 +107,27 @@ static inline struct net_device *compat_alloc_netdev_dummy(void)
 #define compat_copy_may_sleep(skb)	skb_is_nonlinear(skb)
 #endif
 
+/* 6.6: tc's programs and clsact share a hook. */
+static inline bool compat_has_egress_hooks(const struct net_device *dev)
+{
+#ifdef CONFIG_NETFILTER_EGRESS
+	if (rcu_access_pointer(dev->nf_hooks_egress))
+		return true;
+#endif
+#if defined(CONFIG_NET_XGRESS)
+	return rcu_access_pointer(dev->tcx_egress);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0) && defined(CONFIG_NET_CLS_ACT)
+	return rcu_access_pointer(dev->miniq_egress);
+#else
+	return false;
+#endif
+}
+
+/* After 6.12: a device is asked within an RCU read-side section. */
+#ifndef COMPAT_HAVE_DEV_NIT_ACTIVE_RCU
+#define dev_nit_active_rcu	dev_nit_active
+#endif
+
 /*
  * After 6.12: a frame of a tap's batch begins with its virtio-net header;
  * until then its length stood before that.  (Probed: probes.mk.)

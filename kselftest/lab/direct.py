@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A macvtap's frames go to the NIC's driver directly, but where somebody on the same NIC
+is meant, or the host's operator has a say in what is sent."""
+import socket
+
+from lab import (Guest, Macvtap, Peer, Tap, counters, insmod, ip, nics, receive, run,
+                 twins, wait_until)
+from net import PING, carrier
+from traffic import transfer
+
+PEER, GUEST, SIBLING = '10.9.0.1', '10.9.0.2', '10.9.0.3'
+MAC = '52:54:00:00:02:07'
+NETNS = 'sibling'
+ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33
+SIZES = 600
+BYTES = 8 << 20
+# For the shaper: bits a second, and what it lets wait.
+RATE, LIMIT = '20mbit', 1 << 20
+BURSTS, FRAMES, SIZE = 40, 100, 1000
+
+
+class Surroundings:
+    """A guest on a macvtap, a peer at the end of the NIC's wire, and a macvlan of the
+    host's own on the same NIC, in a namespace of its own."""
+
+    def __init__(self):
+        self.lower, other = nics()
+        self.peer = Peer(PEER + '/24', other)
+        self.port = Macvtap(self.lower)
+        self.guest = Guest(tap=self.port)
+        run(f'ip netns add {NETNS}')
+        ip(f'link add link {self.lower} name sib0 address {MAC} type macvlan mode bridge')
+        ip(f'link set sib0 netns {NETNS}')
+        ip(f'addr add {SIBLING}/24 dev sib0', NETNS)
+        ip('link set sib0 up', NETNS)
+        self.echo = receive(self.peer, 'udp-echo 7000')
+
+    def __enter__(self):
+        self.guest.wait_boot()
+        self.guest.ifup(GUEST + '/24')
+        self.peer.wait_carrier()
+        return self
+
+    def __exit__(self, *_):
+        self.guest.shutdown()
+        self.echo.stop()
+        run(f'ip netns del {NETNS}')
+        self.port.close()
+        self.peer.close()
+
+    def tx(self):
+        return counters(twins()[0], 'tx0')
+
+    def moved(self, action):
+        """(frames, of these direct, what action() returned)."""
+        before = self.tx()
+        result = action()
+        after = self.tx()
+        return (after['packets'] - before['packets'],
+                after['packets_direct'] - before['packets_direct'], result)
+
+    def sweep(self):
+        """Datagrams of many sizes to the peer and back; are all as they were?"""
+        text = self.guest.probe(f'udp-sweep {PEER} 7000 1 1400 {1400 // SIZES} 8',
+                                check=False)
+        return 'lost 0' in text and 'changed 0' in text
+
+    def sibling(self):
+        return self.guest.ping(SIBLING)
+
+    def is_cut_off(self, addr=PEER):
+        """No answer comes; for when none is expected, as that takes the time."""
+        return ' 0 received' in self.guest.sh(f'{PING} -n -c 3 -i 0.2 -W 1 {addr}',
+                                              check=False)
+
+    def sent_by_nic(self):
+        with open(f'/sys/class/net/{self.lower}/statistics/tx_packets',
+                  encoding='ascii') as file:
+            return int(file.read())
+
+    def tc(self, command):
+        run(f'tc {command}')
+
+
+def mostly(direct, frames):
+    """All but what asks for an address, and what found the NIC busy."""
+    return frames * 0.9 <= direct <= frames
+
+
+def check_direct(tap, at):
+    frames, direct, good = at.moved(at.sweep)
+    tap.ok(good and frames >= SIZES, 'datagrams of all sizes come back as they were',
+           frames)
+    tap.ok(mostly(direct, frames), 'the frames are handed to the NIC\'s driver',
+           f'{direct} of {frames}')
+    frames, direct, _ = at.moved(lambda: transfer(
+        tap, f'a stream of {BYTES} bytes arrives unchanged', at.guest, at.peer, PEER,
+        7001, BYTES))
+    tap.ok(mostly(direct, frames), 'of a stream with offloads, too',
+           f'{direct} of {frames}')
+
+
+def check_seen(tap, at):
+    """What tcpdump and ip -s show is as it was."""
+    mac = bytes.fromhex(at.port.mac.replace(':', ''))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                       socket.htons(ETH_P_ALL)) as capture:
+        capture.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+        capture.bind((at.lower, ETH_P_ALL))
+        capture.setblocking(False)
+        before = statistics(at.port.name)
+        frames, _, good = at.moved(at.sweep)
+        seen = 0
+        try:
+            while True:
+                seen += capture.recv(64)[6:12] == mac
+        except BlockingIOError:
+            pass
+    tap.ok(good and seen >= frames, 'who listens on the NIC sees the frames',
+           f'{seen} of {frames}')
+    tap.equal(statistics(at.port.name) - before, frames, 'the macvtap counts them')
+
+
+def statistics(name):
+    with open(f'/sys/class/net/{name}/statistics/tx_packets', encoding='ascii') as file:
+        return int(file.read())
+
+
+def check_neighbours(tap, at):
+    tap.ok(at.sibling(), 'a macvlan on the same NIC is reached')
+    before = at.sent_by_nic()
+    frames, direct, good = at.moved(at.sibling)
+    tap.ok(good and direct <= 2 < frames, 'not by the driver', f'{direct} of {frames}')
+    tap.ok(at.sent_by_nic() - before <= 6, 'nor by the wire')
+
+    other = MAC[:-1] + '8'
+    ip(f'link set sib0 address {other}', NETNS)
+    at.guest.sh('ip neigh flush dev eth0')
+    tap.ok(at.sibling(), 'it is reached when it has another address')
+    ip(f'link set sib0 address {MAC}', NETNS)
+    at.guest.sh('ip neigh flush dev eth0')
+    tap.ok(at.sibling(), 'and when it has the old one')
+
+    ip(f'link set {at.port.name} type macvtap mode private')
+    frames, direct, good = at.moved(lambda: at.is_cut_off(SIBLING))
+    tap.ok(good and frames and direct == frames, 'not in private mode',
+           f'{direct} of {frames} directly')
+    ip(f'link set {at.port.name} type macvtap mode bridge')
+    tap.ok(at.sibling(), 'in bridge mode again')
+
+
+def check_hooks(tap, at):
+    """What the operator has put before the NIC is in force."""
+    for name, dev in (('the NIC', at.lower), ('the macvtap', at.port.name)):
+        at.tc(f'qdisc add dev {dev} clsact')
+        at.tc(f'filter add dev {dev} egress matchall action drop')
+        frames, direct, good = at.moved(at.is_cut_off)
+        tap.ok(good and frames and not direct, f'a filter of {name} drops all', direct)
+        at.tc(f'qdisc del dev {dev} clsact')
+        tap.ok(at.guest.ping(PEER), 'and is taken away')
+        run('nft add table netdev t')
+        run(f'nft add chain netdev t c "{{ type filter hook egress device {dev} '
+            'priority 0; policy drop; }"')
+        frames, direct, good = at.moved(at.is_cut_off)
+        tap.ok(good and frames and not direct, f'a chain of {name} drops all', direct)
+        run('nft delete table netdev t')
+        tap.ok(at.guest.ping(PEER), 'and is taken away')
+
+
+def check_shaped(tap, at):
+    """A guest that is faster than the NIC loses nothing in the host."""
+    at.tc(f'qdisc add dev {at.lower} root tbf rate {RATE} burst 20000 limit {LIMIT}')
+    sink = receive(at.peer, f'udp-sink 7002 {BURSTS * FRAMES} 20')
+    frames, direct, _ = at.moved(lambda: at.guest.probe(
+        f'udp-burst {PEER} 7002 {BURSTS} {FRAMES} {SIZE} 0'))
+    report = sink.wait(check=False)
+    shown = run(f'tc -s qdisc show dev {at.lower}')
+    tap.ok(f'received {BURSTS * FRAMES} of' in report and 'changed 0' in report,
+           f'{BURSTS * FRAMES} datagrams arrive through a shaper', report + shown)
+    tap.equal(direct, 0, 'none is sent past it')
+    tap.ok('dropped 0' in shown, 'and it drops none', shown)
+    tap.ok(at.tx()['no_room'], 'the guest has had to wait', at.tx())
+    tap.note(f'{frames} frames, no_room {at.tx()["no_room"]}')
+    at.tc(f'qdisc del dev {at.lower} root')
+    frames, direct, good = at.moved(at.sweep)
+    tap.ok(good and mostly(direct, frames), 'without it they are direct again',
+           f'{direct} of {frames}')
+
+
+def check_link(tap, at):
+    for name, dev in (('the NIC', at.lower), ('the macvtap', at.port.name)):
+        ip(f'link set {dev} down')
+        tap.ok(at.is_cut_off(), f'{name} that is down sends nothing')
+        ip(f'link set {dev} up')
+        wait_until(lambda: carrier(at.lower), 30, 'the carrier')
+        at.peer.wait_carrier()
+        tap.ok(at.guest.ping(PEER), 'it sends when it is up')
+
+
+def check_gone(tap, at):
+    """The device goes under a guest that sends."""
+    job = at.guest.spawn(f'exec probe udp-burst {PEER} 9 1000000 10 500 1000')
+    before = at.tx()['packets']
+    wait_until(lambda: at.tx()['packets'] > before + 100, 30, 'frames')
+    ip(f'link del {at.port.name}')
+    wait_until(lambda: at.tx()['drop_no_device'] > 100, 30, 'frames that are dropped')
+    job.stop()
+    tap.equal(at.guest.sh('echo alive').strip(), 'alive',
+              'a guest lives on without its macvtap')
+    tap.note(f'dropped: {at.tx()["drop_no_device"]}')
+
+
+def main(tap):
+    insmod()
+    run('modprobe -a macvlan sch_tbf cls_matchall')
+    with Surroundings() as at:
+        tap.ok(at.guest.ping(PEER), 'over a macvtap the guest reaches the peer')
+        check_direct(tap, at)
+        check_seen(tap, at)
+        check_neighbours(tap, at)
+        check_hooks(tap, at)
+        check_shaped(tap, at)
+        check_link(tap, at)
+        lost = {name: value for name, value in at.tx().items()
+                if value and name.startswith(('drop_', 'ring_error'))}
+        tap.equal(lost, {}, 'no drop and no error is counted')
+        check_gone(tap, at)
+
+
+Tap.main(main)

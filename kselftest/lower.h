@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A macvtap as the tap of a wire, if the environment has WIRE=macvtap: on one end of a
+ * veth pair, whose other end is where the packet socket is bound.  The end that stands
+ * for a NIC has a queue of its own, as NICs have.
+ */
+#ifndef KSELFTEST_LOWER_H
+#define KSELFTEST_LOWER_H
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "kselftest/report.h"
+
+/* As much as a veth allows. */
+#define LOWER_MTU	65535
+
+static inline bool lower_wanted(void)
+{
+	const char *wire = getenv("WIRE");
+
+	return wire && !strcmp(wire, "macvtap");
+}
+
+static inline void lower_run(const char *format, ...)
+{
+	char command[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	must(!system(command));
+}
+
+/* @name is the end where frames arrive.  Returns the macvtap's fd. */
+static inline int lower_open(const char *name, int hdr_len)
+{
+	int flags = IFF_TAP | IFF_NO_PI | (hdr_len ? IFF_VNET_HDR : 0), fd;
+	struct ifreq ifr = { .ifr_flags = flags };
+	char path[32], tap[IFNAMSIZ + 1];
+
+	lower_run("ip link add %s mtu %d type veth peer name %s-nic mtu %d", name, LOWER_MTU,
+		  name, LOWER_MTU);
+	/* Frames keep their order so: there is one queue, not one for each CPU. */
+	lower_run("ethtool -K %s tso off gro on && ethtool -K %s-nic tso off gro on", name,
+		  name);
+	lower_run("tc qdisc add dev %s-nic root pfifo", name);
+	lower_run("ip link add link %s-nic name %s-tap mtu %d type macvtap mode passthru",
+		  name, name, LOWER_MTU);
+	lower_run("ip link set %s up && ip link set %s-nic up && ip link set %s-tap up", name,
+		  name, name);
+	snprintf(tap, sizeof(tap), "%s-tap", name);
+	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(tap));
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	must(fd >= 0);
+	must(!ioctl(fd, TUNSETIFF, &ifr));
+	return fd;
+}
+
+static inline void lower_close(const char *name)
+{
+	/* It has gone with its namespace if another one was entered. */
+	if (if_nametoindex(name))
+		lower_run("ip link del %s", name);
+}
+
+#endif /* KSELFTEST_LOWER_H */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tap.c and tap_send.c between themselves.
+ */
+#ifndef NIC_SHIM_TAP_H
+#define NIC_SHIM_TAP_H
+
+#include <linux/if_tap.h>
+#include <linux/net.h>
+#include <linux/ptr_ring.h>
+#include <linux/skbuff.h>
+#include <linux/wait.h>
+#include <net/xdp.h>
+
+#include "nic-shim/netdev.h"
+#include "nic-shim/nshim.h"
+
+#define TAP_BATCH	64
+
+/**
+ * struct tap_port - one queue of a tap
+ * @port: what the owner sees
+ * @owner: whom to tell
+ * @hdr_len: bytes of the virtio-net header that the tap expects
+ * @sock: the tap's socket; lives as long as the file that @port holds
+ * @ring: what the tap has for us to receive
+ * @wqh: the tap's wait queue
+ * @wait: our entry in it
+ * @pt: how poll() tells us @wqh
+ * @events: which of its events are ours
+ * @frags: what the gathered frames are copied into
+ * @nr_tx: frames gathered in @tx
+ * @is_macvtap: whether it is one
+ * @nic: what is known of the NIC below, if it is
+ * @flushed: what became of frames since the last flush
+ * @rx_head: next frame of @rx to take
+ * @rx_tail: end of the frames in @rx
+ * @rx: frames that have left @ring
+ * @tx: frames for the next batch
+ */
+struct tap_port {
+	struct nshim_port	port;
+	struct nshim_owner	*owner;
+	size_t			hdr_len;
+	struct socket		*sock;
+	struct ptr_ring		*ring;
+	wait_queue_head_t	*wqh;
+	wait_queue_entry_t	wait;
+	poll_table		pt;
+	__poll_t		events;
+	struct page_frag_cache	frags;
+	unsigned int		nr_tx;
+	bool			is_macvtap;
+	struct nshim_netdev	nic;
+	struct nshim_flushed	flushed;
+	unsigned int		rx_head;
+	unsigned int		rx_tail;
+	void			*rx[TAP_BATCH];
+	struct xdp_buff		tx[TAP_BATCH];
+};
+
+static inline struct tap_port *to_tap(struct nshim_port *port)
+{
+	return container_of(port, struct tap_port, port);
+}
+
+int nshim_tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait);
+void nshim_tap_flush(struct nshim_port *port, struct nshim_flushed *flushed);
+bool nshim_tap_may_send(struct nshim_port *port);
+bool nshim_tap_is_macvtap(const struct tap_port *tap);
+bool nshim_tap_has_room(struct tap_port *tap);
+
+#endif /* NIC_SHIM_TAP_H */

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the owner to a tap.
+ *
+ * Small frames are copied into page fragments and gathered.  A tap is handed them as one
+ * batch, as by vhost-net.  Of a macvtap they are made into socket buffers here, for the
+ * driver of the NIC below (netdev.c).  Frames that do not fit a page go one by one.
+ */
+#include <linux/errno.h>
+#include <linux/etherdevice.h>
+#include <linux/if_tap.h>
+#include <linux/if_tun.h>
+#include <linux/if_vlan.h>
+#include <linux/sizes.h>
+#include <linux/virtio_net.h>
+#include <net/sock.h>
+#include <net/xdp.h>
+
+#include "nic-shim/tap.h"
+
+/* Longer than any frame.  Taps compute with int: to them, 2^32 - 1 is -1. */
+#define TAP_MAX_LEN	SZ_1M
+/* What may wait, of a queue of a macvtap, for room in the NIC. */
+#define TAP_MAX_WAITING	SZ_256K
+/* Of a frame that does not fit a page, what lies before its pages. */
+#define TAP_LINEAR	256
+
+/* A tap's batches, and with them what goes past it, take no account of a send buffer. */
+static bool has_endless_buffer(const struct tap_port *tap)
+{
+	return READ_ONCE(tap->sock->sk->sk_sndbuf) == INT_MAX;
+}
+
+static void hand_to_tap(struct tap_port *tap, unsigned int n)
+{
+	struct tun_msg_ctl ctl = {
+		.type	= TUN_MSG_PTR,
+		.num	= n,
+		.ptr	= tap->tx,
+	};
+	struct msghdr msg = {
+		.msg_flags	= MSG_DONTWAIT,
+		.msg_control	= &ctl,
+		.msg_controllen	= sizeof(ctl),
+	};
+	unsigned int i;
+
+	if (likely(tap->sock->ops->sendmsg(tap->sock, &msg, 0) >= 0))
+		return;
+	/* The device has left the tap. */
+	for (i = 0; i < n; i++)
+		page_frag_free(tap->tx[i].data_hard_start);
+	tap->flushed.no_device += n;
+}
+
+/* Past the tap */
+
+static struct tap_queue *queue_of(const struct tap_port *tap)
+{
+	return container_of(tap->sock, struct tap_queue, sock);
+}
+
+/**
+ * nshim_tap_is_macvtap() - is there a NIC below that can be driven?
+ * @tap: a port with the socket of a tap that is no tun device
+ *
+ * Context: process.
+ * Return: whether.
+ */
+bool nshim_tap_is_macvtap(const struct tap_port *tap)
+{
+	struct tap_dev *dev;
+	bool is;
+
+	rcu_read_lock();
+	dev = rcu_dereference(queue_of(tap)->tap);
+	is = dev && netif_is_macvlan(dev->dev);
+	rcu_read_unlock();
+	return is;
+}
+
+/* As tap_get_user() and tap_get_user_xdp() (drivers/net/tap.c) understand a frame. */
+static int finish_frame(struct sk_buff *skb, const struct virtio_net_hdr *hdr)
+{
+	int depth;
+
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb->protocol = eth_hdr(skb)->h_proto;
+	if ((hdr->flags || hdr->gso_type) && virtio_net_hdr_to_skb(skb, hdr, true))
+		return -EINVAL;
+	if (unlikely(eth_type_vlan(skb->protocol)) &&
+	    vlan_get_protocol_and_depth(skb, skb->protocol, &depth))
+		skb_set_network_header(skb, depth);
+	return 0;
+}
+
+/* Context: BHs disabled. */
+static struct sk_buff *make_frame(struct tap_port *tap, struct xdp_buff *xdp)
+{
+	const struct virtio_net_hdr *hdr = compat_tun_batch_hdr(xdp->data_hard_start,
+								xdp->frame_sz);
+	struct sk_buff *skb = napi_build_skb(xdp->data_hard_start, xdp->frame_sz);
+
+	if (unlikely(!skb)) {
+		page_frag_free(xdp->data_hard_start);
+		tap->flushed.no_memory++;
+		return NULL;
+	}
+	skb_reserve(skb, xdp->data - xdp->data_hard_start);
+	__skb_put(skb, xdp->data_end - xdp->data);
+	if (likely(!finish_frame(skb, hdr)))
+		return skb;
+	kfree_skb(skb);
+	tap->flushed.malformed++;
+	return NULL;
+}
+
+/* @n: how many frames there are in @list.  Context: BHs disabled, RCU. */
+static void hand_to_nic(struct tap_port *tap, struct sk_buff *list, unsigned int n)
+{
+	struct tap_dev *dev = rcu_dereference(queue_of(tap)->tap);
+
+	if (likely(dev)) {
+		tap->flushed.direct += nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk,
+							 list);
+	} else {
+		kfree_skb_list(list);
+		tap->flushed.no_device += n;
+	}
+}
+
+static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
+{
+	struct sk_buff *first = NULL, **tail = &first, *skb;
+	unsigned int i, made = 0;
+
+	local_bh_disable();
+	rcu_read_lock();
+	for (i = 0; i < n; i++) {
+		skb = make_frame(tap, &tap->tx[i]);
+		if (unlikely(!skb))
+			continue;
+		*tail = skb;
+		tail = &skb->next;
+		made++;
+	}
+	hand_to_nic(tap, first, made);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/* Gathered frames */
+
+static void send_gathered(struct tap_port *tap)
+{
+	unsigned int n = tap->nr_tx;
+
+	if (!n)
+		return;
+	tap->nr_tx = 0;
+	if (tap->is_macvtap)
+		make_and_hand_to_nic(tap, n);
+	else
+		hand_to_tap(tap, n);
+}
+
+/**
+ * nshim_tap_flush() - nshim_ops.flush
+ * @port: the port
+ * @flushed: what became of the frames since the last flush
+ *
+ * Context: process or softirq, the port's.
+ */
+void nshim_tap_flush(struct nshim_port *port, struct nshim_flushed *flushed)
+{
+	struct tap_port *tap = to_tap(port);
+
+	send_gathered(tap);
+	*flushed = tap->flushed;
+	tap->flushed = (struct nshim_flushed) { };
+}
+
+static int frame_flags(const struct virtio_net_hdr *hdr)
+{
+	int flags = 0;
+
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		flags |= NSHIM_FRAME_CSUM;
+	if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		flags |= NSHIM_FRAME_GSO;
+	return flags;
+}
+
+/*
+ * For a checksum the tap's ordinary path mends a header length that ends before
+ * it, and refuses one that ends in the Ethernet header or beyond the frame; its
+ * batch path leaves that to its caller.
+ */
+static int mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len)
+{
+	u32 end, hdr_len = le16_to_cpu((__force __le16)hdr->hdr_len);
+
+	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return 0;
+	end = le16_to_cpu((__force __le16)hdr->csum_start) +
+	      le16_to_cpu((__force __le16)hdr->csum_offset) + 2;
+	if (end > frame_len || max(end, hdr_len) < ETH_HLEN)
+		return -EINVAL;
+	if (end > hdr_len)
+		hdr->hdr_len = (__force __virtio16)cpu_to_le16(end);
+	return 0;
+}
+
+/*
+ * Copy a frame into a fragment laid out as the tap's batches want it.  Not inline: the
+ * compiler would have it there twice, for each @gfp.
+ */
+static noinline int gather(struct tap_port *tap, struct iov_iter *frame,
+			   unsigned int pad, unsigned int buflen, gfp_t gfp)
+{
+	struct xdp_buff *xdp = &tap->tx[tap->nr_tx];
+	size_t len = iov_iter_count(frame);
+	struct virtio_net_hdr *hdr;
+	void *buf, *front;
+	int err;
+
+	/* The fragment begins with room for any header that a tap may know. */
+	BUILD_BUG_ON(SKB_DATA_ALIGN(NET_IP_ALIGN + NET_SKB_PAD) <
+		     COMPAT_TUN_BATCH_HDR_MAX);
+	buf = page_frag_alloc(&tap->frags, buflen, gfp);
+	if (unlikely(!buf))
+		return gfpflags_allow_blocking(gfp) ? -ENOMEM : -EBUSY;
+	/* One copy takes both: the header comes to lie in the headroom. */
+	err = -EFAULT;
+	front = buf + pad - tap->hdr_len;
+	if (unlikely(!copy_from_iter_full(front, len, frame)))
+		goto err_free;
+	memset(buf, 0, COMPAT_TUN_BATCH_HDR_MAX);
+	hdr = compat_tun_batch_hdr(buf, buflen);
+	/* What the header may have beyond, the number of buffers, says nothing. */
+	if (tap->hdr_len)
+		*hdr = *(struct virtio_net_hdr *)front;
+	err = mend_hdr_len(hdr, len - tap->hdr_len);
+	if (unlikely(err))
+		goto err_free;
+
+	xdp_init_buff(xdp, buflen, NULL);
+	xdp_prepare_buff(xdp, buf, pad, len - tap->hdr_len, true);
+	tap->nr_tx++;
+	return frame_flags(hdr);
+
+err_free:
+	page_frag_free(buf);
+	return err;
+}
+
+/* Frames that do not fit a page */
+
+static int send_by_tap(struct tap_port *tap, struct iov_iter *frame)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT, .msg_iter = *frame };
+	int ret = tap->sock->ops->sendmsg(tap->sock, &msg, iov_iter_count(frame));
+
+	return ret < 0 ? ret : 0;
+}
+
+static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
+		       struct virtio_net_hdr *hdr)
+{
+	size_t len = iov_iter_count(frame) - tap->hdr_len;
+	size_t linear = min_t(size_t, len, TAP_LINEAR);
+	struct sk_buff *skb;
+	int err;
+
+	err = mend_hdr_len(hdr, len);
+	if (unlikely(err))
+		return err;
+	skb = alloc_skb_with_frags(NET_SKB_PAD + NET_IP_ALIGN + linear, len - linear,
+				   PAGE_ALLOC_COSTLY_ORDER, &err, GFP_KERNEL);
+	if (unlikely(!skb))
+		return err;
+	skb_reserve(skb, NET_SKB_PAD + NET_IP_ALIGN);
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len += len - linear;
+	iov_iter_advance(frame, tap->hdr_len);
+	err = skb_copy_datagram_from_iter(skb, 0, frame, len) ?: finish_frame(skb, hdr);
+	if (unlikely(err)) {
+		kfree_skb(skb);
+		return err;
+	}
+	local_bh_disable();
+	rcu_read_lock();
+	hand_to_nic(tap, skb, 1);
+	rcu_read_unlock();
+	local_bh_enable();
+	return 0;
+}
+
+static int send_one(struct tap_port *tap, struct iov_iter *frame)
+{
+	struct virtio_net_hdr hdr = { };
+	int err;
+
+	if (tap->hdr_len) {
+		struct iov_iter peek = *frame;
+
+		if (unlikely(!copy_from_iter_full(&hdr, sizeof(hdr), &peek)))
+			return -EFAULT;
+	}
+	if (tap->is_macvtap && has_endless_buffer(tap))
+		err = send_by_nic(tap, frame, &hdr);
+	else
+		err = send_by_tap(tap, frame);
+	return err ?: frame_flags(&hdr);
+}
+
+/**
+ * nshim_tap_xmit() - nshim_ops.xmit
+ * @port: the port
+ * @frame: header and frame
+ * @wait: may memory be waited for?
+ *
+ * Context: process; softirq if not @wait.
+ * Return: NSHIM_FRAME_*, or an error as of nshim_ops.xmit.
+ */
+int nshim_tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait)
+{
+	struct tap_port *tap = to_tap(port);
+	unsigned int pad, buflen;
+	size_t len = iov_iter_count(frame);
+
+	if (unlikely(len < tap->hdr_len + ETH_HLEN))
+		return -EINVAL;
+	if (unlikely(len > TAP_MAX_LEN))
+		return -EMSGSIZE;
+	if (unlikely(!nshim_tap_has_room(tap)))
+		return -EAGAIN;
+
+	pad = SKB_DATA_ALIGN(NET_IP_ALIGN + NET_SKB_PAD + tap->hdr_len +
+			     (sock_flag(tap->sock->sk, SOCK_XDP) ? XDP_PACKET_HEADROOM : 0));
+	if (has_endless_buffer(tap) && len <= SKB_WITH_OVERHEAD(PAGE_SIZE) - pad) {
+		buflen = SKB_DATA_ALIGN(pad + len - tap->hdr_len) +
+			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+		if (tap->nr_tx == TAP_BATCH) {
+			if (!wait)
+				return -EBUSY;
+			send_gathered(tap);
+		}
+		return gather(tap, frame, pad, buflen,
+			      wait ? GFP_KERNEL : GFP_NOWAIT | __GFP_NOWARN);
+	}
+	/* There may not be memory for it at once. */
+	if (!wait)
+		return -EBUSY;
+	send_gathered(tap);
+	return send_one(tap, frame);
+}
+
+/* Room */
+
+/**
+ * nshim_tap_has_room() - may more be sent, as far as what goes past the tap is concerned?
+ * @tap: the port
+ *
+ * If not, the last frames that wait will wake the tap's wait queue when they have been
+ * sent: sock_wfree() and tap_sock_write_space().
+ *
+ * Context: any.
+ * Return: whether.
+ */
+bool nshim_tap_has_room(struct tap_port *tap)
+{
+	struct sock *sk = tap->sock->sk;
+
+	if (!tap->is_macvtap || sk_wmem_alloc_get(sk) < TAP_MAX_WAITING)
+		return true;
+	set_bit(SOCKWQ_ASYNC_NOSPACE, &sk->sk_socket->flags);
+	smp_mb__after_atomic();	/* the bit before the last look */
+	return sk_wmem_alloc_get(sk) < TAP_MAX_WAITING;
+}
+
+/**
+ * nshim_tap_may_send() - nshim_ops.may_send
+ * @port: the port
+ *
+ * Context: process or softirq.
+ * Return: whether there is room; if not, EPOLLOUT follows.
+ */
+bool nshim_tap_may_send(struct nshim_port *port)
+{
+	return vfs_poll(port->file, NULL) & (EPOLLOUT | EPOLLERR) &&
+	       nshim_tap_has_room(to_tap(port));
+}

@@ -25,6 +25,7 @@
 	X(PUMPS_SOFTIRQ,	"pumps_softirq")			\
 	X(PACKETS_SOFTIRQ,	"packets_softirq")			\
 	X(PACKETS_DIRECT,	"packets_direct")			\
+	X(PACKETS_SWITCHED,	"packets_switched")			\
 	X(DEFERRED,		"deferred")				\
 	X(PUMP_NS,		"pump_ns")				\
 	X(OVERFLOWS,		"overflows")				\

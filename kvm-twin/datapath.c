@@ -213,6 +213,8 @@ void ktwin_flush_tx(struct ktwin_vq *vq)
 	vq->port->ops->flush(vq->port, &flushed);
 	if (flushed.direct)
 		ktwin_add(vq, PACKETS_DIRECT, flushed.direct);
+	if (flushed.switched)
+		ktwin_add(vq, PACKETS_SWITCHED, flushed.switched);
 	lost = flushed.no_device + flushed.no_memory + flushed.malformed;
 	if (likely(!lost))
 		return;

@@ -19,6 +19,7 @@
 
 #include "nic-shim/netdev.h"
 #include "nic-shim/nshim.h"
+#include "nic-shim/switch.h"
 
 /* Who is on the same NIC */
 
@@ -55,37 +56,39 @@ void nshim_exit(void)
 	unregister_netdevice_notifier(&netdev_notifier);
 }
 
-/* Macvlans are few, but not so few that they could be looked through for each frame. */
-static bool is_sibling(struct nshim_netdev *nic, struct net_device *lower, const u8 *dest)
+/*
+ * The macvlan device on the same NIC that has this address, or NULL.  They are few, but
+ * not so few that they could be looked through for each frame.
+ */
+static struct net_device *find_sibling(struct nshim_netdev *nic, struct net_device *lower,
+				       const u8 *dest)
 {
 	unsigned int generation = atomic_read_acquire(&addresses);
 	u64 addr = ether_addr_to_u64(dest);
-	u64 *stranger = &nic->strangers[addr % NSHIM_STRANGERS];
+	struct nshim_known *known = &nic->known[addr % NSHIM_KNOWN];
 	struct net_device *upper;
 	struct list_head *iter;
 
+	/* A device that is about to go has been taken off the NIC before. */
 	if (unlikely(nic->generation != generation)) {
-		memset(nic->strangers, 0, sizeof(nic->strangers));
+		memset(nic->known, 0, sizeof(nic->known));
 		nic->generation = generation;
 	}
-	if (likely(*stranger == addr))
-		return false;
+	if (likely(known->addr == addr))
+		return known->sibling;
+	known->addr = addr;
+	known->sibling = NULL;
 	netdev_for_each_upper_dev_rcu(lower, upper, iter)
 		if (netif_is_macvlan(upper) && ether_addr_equal(upper->dev_addr, dest))
-			return true;
-	*stranger = addr;
-	return false;
+			known->sibling = upper;
+	return known->sibling;
 }
 
-/* As macvlan sends it: to neighbours, or to the world. */
-static bool is_for_neighbours(struct nshim_netdev *nic, struct net_device *upper,
-			      struct net_device *lower, const struct sk_buff *skb)
+static bool is_bridged(const struct net_device *upper)
 {
 	const struct macvlan_dev *vlan = netdev_priv(upper);
-	const u8 *dest = eth_hdr(skb)->h_dest;
 
-	return READ_ONCE(vlan->mode) == MACVLAN_MODE_BRIDGE &&
-	       (is_multicast_ether_addr(dest) || is_sibling(nic, lower, dest));
+	return READ_ONCE(vlan->mode) == MACVLAN_MODE_BRIDGE;
 }
 
 /* The long way */
@@ -214,40 +217,67 @@ static void count_sent(struct net_device *upper, unsigned int frames, unsigned i
 	u64_stats_update_end(&stats->syncp);
 }
 
+/* To neighbours on the same NIC, as macvlan would.  Is it taken care of? */
+static bool send_to_neighbours(struct nshim_netdev *nic, struct net_device *upper,
+			       struct net_device *lower, struct sock *sk,
+			       struct sk_buff *skb, struct nshim_flushed *flushed)
+{
+	const u8 *dest = eth_hdr(skb)->h_dest;
+	struct net_device *sibling;
+	unsigned int len = skb->len;
+
+	if (is_multicast_ether_addr(dest)) {
+		queue_frame(skb, upper, sk);
+		return true;
+	}
+	sibling = find_sibling(nic, lower, dest);
+	if (likely(!sibling))
+		return false;
+	if (nshim_switch(lower, sibling, skb)) {
+		flushed->switched++;
+		count_sent(upper, 1, len);
+	} else {
+		queue_frame(skb, upper, sk);
+	}
+	return true;
+}
+
 /**
  * nshim_netdev_send() - send frames of a macvtap
  * @nic: what is known of its NIC
  * @upper: the macvtap
  * @sk: its socket, in whose send buffer those frames count that have to wait
  * @list: frames with MAC and network headers set, linked by their next pointers
+ * @flushed: where those are counted that went past the network core
  *
  * As macvtap_start_xmit() and macvlan_queue_xmit() (drivers/net/macvlan.c) would, and
  * __dev_queue_xmit() (net/core/dev.c) for the NIC below.
  *
  * Context: BHs disabled, within an RCU read-side section that began before @upper was
  * looked up.
- * Return: how many frames the NIC's driver has taken.
  */
-unsigned int nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper,
-			       struct sock *sk, struct sk_buff *list)
+void nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper, struct sock *sk,
+		       struct sk_buff *list, struct nshim_flushed *flushed)
 {
 	struct net_device *lower = macvlan_dev_real_dev(upper);
-	bool bypass = may_bypass(upper, lower);
+	bool bypass = may_bypass(upper, lower), bridged = is_bridged(upper);
 	struct sk_buff *skb, *next, *first = NULL, **tail = &first;
-	unsigned int n = 0, frames = 0, bytes = 0, direct = 0;
+	unsigned int n = 0, frames = 0, bytes = 0;
 	struct netdev_queue *txq = NULL, *to;
 
 	lockdep_assert_in_softirq();
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
-		if (unlikely(!bypass || is_for_neighbours(nic, upper, lower, skb))) {
+		if (unlikely(!bypass)) {
 			queue_frame(skb, upper, sk);
 			continue;
 		}
+		if (bridged && send_to_neighbours(nic, upper, lower, sk, skb, flushed))
+			continue;
 		skb->dev = lower;
 		to = pick(lower, skb);
 		if (to != txq) {
-			direct += hand_over(lower, txq, first, n, sk);
+			flushed->direct += hand_over(lower, txq, first, n, sk);
 			tail = &first;
 			n = 0;
 			txq = to;
@@ -258,8 +288,7 @@ unsigned int nshim_netdev_send(struct nshim_netdev *nic, struct net_device *uppe
 		*tail = skb;
 		tail = &skb->next;
 	}
-	direct += hand_over(lower, txq, first, n, sk);
+	flushed->direct += hand_over(lower, txq, first, n, sk);
 	if (frames)
 		count_sent(upper, frames, bytes);
-	return direct;
 }

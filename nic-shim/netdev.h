@@ -9,19 +9,24 @@
 #include <linux/skbuff.h>
 #include <linux/types.h>
 
-#define NSHIM_STRANGERS		8
+#define NSHIM_KNOWN	8
+
+struct nshim_flushed;
 
 /**
  * struct nshim_netdev - what one queue of a macvtap knows of its NIC
- * @generation: of addresses when @strangers were found
- * @strangers: addresses that are of no other macvlan on the NIC, by their hash
+ * @generation: of the addresses on this host, when @known was found
+ * @known: by the hash of an address, who has it on the same NIC, or that nobody has
  */
 struct nshim_netdev {
 	unsigned int	generation;
-	u64		strangers[NSHIM_STRANGERS];
+	struct nshim_known {
+		u64			addr;
+		struct net_device	*sibling;
+	} known[NSHIM_KNOWN];
 };
 
-unsigned int nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper,
-			       struct sock *sk, struct sk_buff *list);
+void nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper, struct sock *sk,
+		       struct sk_buff *list, struct nshim_flushed *flushed);
 
 #endif /* NIC_SHIM_NETDEV_H */

@@ -37,12 +37,14 @@ struct nshim_owner {
  * struct nshim_flushed - what became of frames that were sent
  * @direct: how many a NIC's driver was handed directly; those of its queueing discipline
  *	and of taps are none
+ * @switched: how many another twin was given directly
  * @no_device: lost, as the device was gone
  * @no_memory: lost for want of memory
  * @malformed: lost, as their headers do not say how they are to be sent
  */
 struct nshim_flushed {
 	unsigned int direct;
+	unsigned int switched;
 	unsigned int no_device;
 	unsigned int no_memory;
 	unsigned int malformed;

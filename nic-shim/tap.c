@@ -39,6 +39,9 @@ static int refill(struct tap_port *tap, bool wait)
 	if (tap->rx_tail)
 		tun_wake_queue(tap->port.file, tap->rx_tail);
 	spin_unlock(&tap->ring->consumer_lock);
+	if (tap->inlet && tap->rx_tail < TAP_BATCH)
+		tap->rx_tail += nshim_inlet_take(tap->inlet, tap->rx + tap->rx_tail,
+						 TAP_BATCH - tap->rx_tail);
 	return tap->rx_tail;
 }
 
@@ -146,6 +149,8 @@ static unsigned int tap_detach(struct nshim_port *port)
 
 	remove_wait_queue(tap->wqh, &tap->wait);
 	lost = give_back_rx(tap);
+	if (tap->inlet)
+		lost += nshim_inlet_close(tap->inlet, tap->sock->sk, tap->ring);
 	page_frag_cache_drain(&tap->frags);
 	fput(port->file);
 	kfree(tap);
@@ -219,6 +224,8 @@ struct nshim_port *nshim_tap_attach(int fd, __poll_t events, size_t hdr_len,
 	err = -EINVAL;
 	if (vfs_poll(file, &tap->pt) & EPOLLERR)
 		goto err_unpoll;
+	if (tap->is_macvtap && events & EPOLLIN)
+		tap->inlet = nshim_inlet_open(tap->sock->sk, owner);
 	return &tap->port;
 
 err_unpoll:

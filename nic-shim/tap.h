@@ -14,6 +14,7 @@
 
 #include "nic-shim/netdev.h"
 #include "nic-shim/nshim.h"
+#include "nic-shim/switch.h"
 
 #define TAP_BATCH	64
 
@@ -31,6 +32,7 @@
  * @frags: what the gathered frames are copied into
  * @nr_tx: frames gathered in @tx
  * @is_macvtap: whether it is one
+ * @inlet: where other twins' frames come in, if it is, to receive
  * @nic: what is known of the NIC below, if it is
  * @flushed: what became of frames since the last flush
  * @rx_head: next frame of @rx to take
@@ -51,6 +53,7 @@ struct tap_port {
 	struct page_frag_cache	frags;
 	unsigned int		nr_tx;
 	bool			is_macvtap;
+	struct nshim_inlet	*inlet;
 	struct nshim_netdev	nic;
 	struct nshim_flushed	flushed;
 	unsigned int		rx_head;

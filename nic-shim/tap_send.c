@@ -122,8 +122,7 @@ static void hand_to_nic(struct tap_port *tap, struct sk_buff *list, unsigned int
 	struct tap_dev *dev = rcu_dereference(queue_of(tap)->tap);
 
 	if (likely(dev)) {
-		tap->flushed.direct += nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk,
-							 list);
+		nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk, list, &tap->flushed);
 	} else {
 		kfree_skb_list(list);
 		tap->flushed.no_device += n;

@@ -120,7 +120,8 @@ def check_seen(tap, at):
             pass
     tap.ok(good and seen >= frames, 'who listens on the NIC sees the frames',
            f'{seen} of {frames}')
-    tap.equal(statistics(at.port.name) - before, frames, 'the macvtap counts them')
+    counted = statistics(at.port.name) - before
+    tap.ok(abs(counted - frames) <= 3, 'the macvtap counts them', f'{counted}, {frames}')
 
 
 def statistics(name):
@@ -136,9 +137,11 @@ def check_neighbours(tap, at):
     tap.ok(at.sent_by_nic() - before <= 6, 'nor by the wire')
 
     other = MAC[:-1] + '8'
+    at.guest.sh(f'arp -s {SIBLING} {other}')
+    tap.ok(at.is_cut_off(SIBLING), 'what is for an address that nobody has is lost')
     ip(f'link set sib0 address {other}', NETNS)
-    at.guest.sh('ip neigh flush dev eth0')
-    tap.ok(at.sibling(), 'it is reached when it has another address')
+    tap.ok(at.sibling(), 'it is reached when it has that address')
+    at.guest.sh(f'arp -d {SIBLING}')
     ip(f'link set sib0 address {MAC}', NETNS)
     at.guest.sh('ip neigh flush dev eth0')
     tap.ok(at.sibling(), 'and when it has the old one')

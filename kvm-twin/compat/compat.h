@@ -123,6 +123,26 @@ static inline bool compat_has_egress_hooks(const struct net_device *dev)
 #endif
 }
 
+static inline bool compat_has_ingress_hooks(const struct net_device *dev)
+{
+#ifdef CONFIG_NETFILTER_INGRESS
+	if (rcu_access_pointer(dev->nf_hooks_ingress))
+		return true;
+#endif
+#if defined(CONFIG_NET_XGRESS)
+	return rcu_access_pointer(dev->tcx_ingress);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0) && defined(CONFIG_NET_CLS_ACT)
+	return rcu_access_pointer(dev->miniq_ingress);
+#else
+	return false;
+#endif
+}
+
+/* 6.5: segmentation has a header of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>
+#endif
+
 /* After 6.12: a device is asked within an RCU read-side section. */
 #ifndef COMPAT_HAVE_DEV_NIT_ACTIVE_RCU
 #define dev_nit_active_rcu	dev_nit_active

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From twin to twin on one NIC.
+ *
+ * A frame for another macvtap on the same NIC goes through the network core once more:
+ * it is received by the NIC's device, by macvlan, by the macvtap, and put into its ring.
+ * Where nobody on that way would do anything to it, and the other macvtap is a twin's,
+ * it is given to that twin: into its inlet, which its receive queue looks into as it
+ * does into the ring.
+ *
+ * An inlet is found by the macvtap's socket, whose sk_user_data is not used otherwise.
+ */
+#include <linux/if_macvlan.h>
+#include <linux/if_tap.h>
+#include <linux/if_tun.h>
+#include <linux/netdevice.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "nic-shim/switch.h"
+
+/* As much as a macvtap's ring has room for. */
+#define INLET_MAX	500
+/* What a tap takes whatever its owner has said (TAP_FEATURES of drivers/net/tap.c). */
+#define TAP_FEATURES	(NETIF_F_GSO | NETIF_F_SG | NETIF_F_FRAGLIST)
+
+/**
+ * struct nshim_inlet - frames of other twins, for one receive queue
+ * @lock: of all but @rcu
+ * @owner: who is told, NULL if nothing is taken any more
+ * @frames: what waits
+ * @rcu: for whoever looks at it when it is closed
+ */
+struct nshim_inlet {
+	spinlock_t		lock;
+	struct nshim_owner	*owner;
+	struct sk_buff_head	frames;
+	struct rcu_head		rcu;
+};
+
+/**
+ * nshim_inlet_open() - have frames of other twins come to a queue
+ * @sk: socket of a queue of a macvtap
+ * @owner: whom to tell of the first frame that comes
+ *
+ * Context: process; may sleep.
+ * Return: the inlet; NULL if there is no memory, or if the socket is used by somebody
+ * else, and frames come by the macvtap's ring.
+ */
+struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner)
+{
+	struct nshim_inlet *inlet = kzalloc(sizeof(*inlet), GFP_KERNEL_ACCOUNT);
+	bool taken;
+
+	if (!inlet)
+		return NULL;
+	spin_lock_init(&inlet->lock);
+	__skb_queue_head_init(&inlet->frames);
+	inlet->owner = owner;
+	write_lock_bh(&sk->sk_callback_lock);
+	taken = sk->sk_user_data;
+	if (!taken)
+		rcu_assign_sk_user_data(sk, inlet);
+	write_unlock_bh(&sk->sk_callback_lock);
+	if (!taken)
+		return inlet;
+	kfree(inlet);
+	return NULL;
+}
+
+/**
+ * nshim_inlet_close() - no more frames, and no more events
+ * @inlet: the inlet
+ * @sk: the socket that it was opened with
+ * @ring: the macvtap's, for the frames that were not taken
+ *
+ * Context: process; may sleep.
+ * Return: how many frames @ring had no room for; they are lost.
+ */
+unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
+			       struct ptr_ring *ring)
+{
+	struct sk_buff *skb;
+	unsigned int lost = 0;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	spin_lock_bh(&inlet->lock);
+	inlet->owner = NULL;
+	while ((skb = __skb_dequeue(&inlet->frames))) {
+		if (!ptr_ring_produce(ring, skb))
+			continue;
+		kfree_skb(skb);
+		lost++;
+	}
+	spin_unlock_bh(&inlet->lock);
+	kfree_rcu(inlet, rcu);
+	return lost;
+}
+
+/**
+ * nshim_inlet_take() - take frames out
+ * @inlet: the inlet
+ * @to: where to, as skbs
+ * @max: how many at most
+ *
+ * Context: process or softirq.
+ * Return: how many; if none, the owner is told of the next.
+ */
+unsigned int nshim_inlet_take(struct nshim_inlet *inlet, void **to, unsigned int max)
+{
+	unsigned int n = 0;
+
+	spin_lock_bh(&inlet->lock);
+	while (n < max && (to[n] = __skb_dequeue(&inlet->frames)))
+		n++;
+	spin_unlock_bh(&inlet->lock);
+	return n;
+}
+
+/* One frame.  It is gone, wherever. */
+static bool put(struct nshim_inlet *inlet, struct sk_buff *skb)
+{
+	bool first, room;
+
+	spin_lock(&inlet->lock);
+	first = skb_queue_empty(&inlet->frames);
+	room = inlet->owner && skb_queue_len(&inlet->frames) < INLET_MAX;
+	if (likely(room)) {
+		__skb_queue_tail(&inlet->frames, skb);
+		if (first)
+			inlet->owner->event(inlet->owner, EPOLLIN);
+	}
+	spin_unlock(&inlet->lock);
+	if (unlikely(!room))
+		kfree_skb(skb);
+	return room;
+}
+
+/* As tap_get_queue() (drivers/net/tap.c). */
+static struct tap_queue *choose(struct tap_dev *tap, struct sk_buff *skb)
+{
+	unsigned int n = READ_ONCE(tap->numvtaps), index = 0;
+
+	if (!n)
+		return NULL;
+	if (n > 1)
+		index = skb_get_hash(skb) % n;
+	return rcu_dereference(tap->taps[index]);
+}
+
+/* Is nobody to see, or to change, what a device receives? */
+static bool is_bare(struct net_device *dev)
+{
+	return dev->flags & IFF_UP && !compat_has_ingress_hooks(dev) &&
+	       !rcu_access_pointer(dev->xdp_prog) && !dev_nit_active_rcu(dev);
+}
+
+static void give(struct nshim_inlet *inlet, struct net_device *to, struct sk_buff *list)
+{
+	struct sk_buff *skb, *next;
+	unsigned int len;
+
+	skb_list_walk_safe(list, skb, next) {
+		skb_mark_not_on_list(skb);
+		skb->dev = to;
+		len = skb->len;
+		macvlan_count_rx(netdev_priv(to), len, put(inlet, skb), false);
+	}
+}
+
+/**
+ * nshim_switch() - give a frame to another twin
+ * @lower: the NIC
+ * @to: another macvlan device on it, whose address the frame is for
+ * @skb: the frame, with MAC and network headers set
+ *
+ * As macvlan_handle_frame() (drivers/net/macvlan.c) and tap_handle_frame()
+ * (drivers/net/tap.c) would.
+ *
+ * Context: BHs disabled, RCU.
+ * Return: whether the frame is taken care of; else it is as it was.
+ */
+bool nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb)
+{
+	const struct macvlan_dev *vlan = netdev_priv(to);
+	netdev_features_t features = TAP_FEATURES;
+	struct sk_buff *segs = NULL;
+	struct nshim_inlet *inlet;
+	struct tap_queue *q;
+	struct tap_dev *tap;
+
+	if (rcu_access_pointer(to->rx_handler) != tap_handle_frame ||
+	    READ_ONCE(vlan->mode) != MACVLAN_MODE_BRIDGE || !is_bare(lower) || !is_bare(to))
+		return false;
+	tap = rcu_dereference(to->rx_handler_data);
+	q = tap ? choose(tap, skb) : NULL;
+	inlet = q ? rcu_dereference_sk_user_data(&q->sk) : NULL;
+	if (!inlet)
+		return false;
+	if (q->flags & IFF_VNET_HDR)
+		features |= READ_ONCE(tap->tap_features);
+	if (skb->ip_summed == CHECKSUM_PARTIAL && !(features & NETIF_F_CSUM_MASK))
+		return false;
+	/* What a guest has asked for is looked at, if no more is to be done. */
+	if (netif_needs_gso(skb, features)) {
+		segs = __skb_gso_segment(skb, features, false);
+		if (IS_ERR(segs))
+			return false;
+	}
+	if (segs)
+		consume_skb(skb);
+	give(inlet, to, segs ?: skb);
+	return true;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * switch.c, within nic-shim.
+ */
+#ifndef NIC_SHIM_SWITCH_H
+#define NIC_SHIM_SWITCH_H
+
+#include <linux/ptr_ring.h>
+#include <linux/skbuff.h>
+#include <linux/types.h>
+#include <net/sock.h>
+
+#include "nic-shim/nshim.h"
+
+struct nshim_inlet;
+
+struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner);
+unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
+			       struct ptr_ring *ring);
+unsigned int nshim_inlet_take(struct nshim_inlet *inlet, void **to, unsigned int max);
+
+bool nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb);
+
+#endif /* NIC_SHIM_SWITCH_H */

@@ -90,26 +90,16 @@ give_back:
 }
 
 /*
- * The backend has written its header, if it has one; what only we know is how
- * many chains were filled (virtio 1.3, section 5.1.6.4.1: 1 without mergeable
- * buffers).
+ * The header is ours, not the backend's: it says nothing but how many chains were filled
+ * (virtio 1.3, section 5.1.6.4.1: 1 without mergeable buffers).
  */
-static int finish_header(struct ktwin_vq *vq, struct iov_iter *frame,
-			 unsigned int heads)
+static int write_own_header(struct iov_iter *frame, size_t len, unsigned int heads)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {
 		.num_buffers = (__force __virtio16)cpu_to_le16(heads),
 	};
-	size_t skip = vq->twin->own_hdr ? 0 : sizeof(hdr.hdr);
-	size_t len;
 
-	/* No header, or one without num_buffers. */
-	if (vq->twin->hdr_len <= skip)
-		return 0;
-	len = vq->twin->hdr_len - skip;
-	iov_iter_advance(frame, skip);
-	return copy_to_iter((void *)&hdr + skip, len, frame) == len ? 0 :
-								      -EFAULT;
+	return copy_to_iter(&hdr, len, frame) == len ? 0 : -EFAULT;
 }
 
 /* The buffers of a frame.  0, or -EAGAIN if the TLB lacks a page. */
@@ -140,14 +130,15 @@ static __always_inline int fill(struct ktwin_vq *vq, size_t need,
 	if (unlikely(ret))
 		return ret;
 	body = frame;
-	iov_iter_advance(&body, own);
-	ret = vq->port->ops->recv(vq->port, &body);
+	if (own)
+		iov_iter_advance(&body, own);
+	ret = vq->port->ops->recv(vq->port, &body, room->heads);
 	if (unlikely(ret < 0))
 		return ret;
 	/* The tap's header has another size than was said. */
 	if (unlikely(ret != need - own))
 		return -EINVAL;
-	return finish_header(vq, &frame, room->heads);
+	return own ? write_own_header(&frame, own, room->heads) : 0;
 }
 
 /* A frame that no buffer of this guest holds. */
@@ -156,7 +147,7 @@ static void discard(struct ktwin_vq *vq)
 	struct iov_iter none;
 
 	iov_iter_init(&none, ITER_DEST, vq->iov, 0, 0);
-	vq->port->ops->recv(vq->port, &none);
+	vq->port->ops->recv(vq->port, &none, 0);
 	ktwin_drop(vq, -EMSGSIZE);
 }
 

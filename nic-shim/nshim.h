@@ -67,7 +67,8 @@ struct nshim_flushed {
  * @peek: length in bytes of the next frame with its header, 0 if there is
  *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
  *	@wait false also in softirq, and then -EBUSY if somebody else is at the backend
- * @recv: take that frame into @to.  Returns its length, or the error for
+ * @recv: take that frame into @to, with @buffers as the number of buffers if its header
+ *	has one (virtio 1.3, section 5.1.6.4.1).  Returns its length, or the error for
  *	which it was dropped; it is gone either way.  Also in softirq, if @to is not of
  *	user memory
  */
@@ -77,7 +78,7 @@ struct nshim_ops {
 	void (*flush)(struct nshim_port *port, struct nshim_flushed *flushed);
 	bool (*may_send)(struct nshim_port *port);
 	ssize_t (*peek)(struct nshim_port *port, unsigned int *flags, bool wait);
-	int (*recv)(struct nshim_port *port, struct iov_iter *to);
+	int (*recv)(struct nshim_port *port, struct iov_iter *to, unsigned int buffers);
 };
 
 /**

@@ -18,6 +18,7 @@
 #include <linux/ptr_ring.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/virtio_net.h>
 
 #include "nic-shim/tap.h"
 
@@ -73,22 +74,88 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 	return skb_vlan_tag_present(skb) ? len + VLAN_HLEN : len;
 }
 
-static int tap_recv(struct nshim_port *port, struct iov_iter *to)
+/* Does the tap prepend what was said? */
+static bool header_is_as_said(const struct tap_port *tap)
 {
-	struct tap_port *tap = to_tap(port);
+	const struct tap_queue *q = container_of(tap->sock, struct tap_queue, sock);
+	int len = q->flags & IFF_VNET_HDR ? READ_ONCE(q->vnet_hdr_sz) : 0;
+
+	return len == tap->hdr_len;
+}
+
+/*
+ * Header and frame, as tap_put_user() (drivers/net/tap.c), but with the number of buffers.
+ * Headers of other lengths than virtio's are filled up with zeros.
+ */
+static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct iov_iter *to,
+		      unsigned int buffers)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	size_t len = tap->hdr_len;
+
+	if (len) {
+		if (virtio_net_hdr_from_skb(skb, &hdr.hdr, true, true, 0))
+			return -EINVAL;
+		hdr.num_buffers = (__force __virtio16)cpu_to_le16(buffers);
+		if (likely(len == sizeof(hdr)) ?
+		    copy_to_iter(&hdr, sizeof(hdr), to) != sizeof(hdr) :
+		    copy_to_iter(&hdr.hdr, sizeof(hdr.hdr), to) != sizeof(hdr.hdr) ||
+		    iov_iter_zero(len - sizeof(hdr.hdr), to) != len - sizeof(hdr.hdr))
+			return -EFAULT;
+	}
+	return skb_copy_datagram_iter(skb, 0, to, skb->len) ?: len + skb->len;
+}
+
+static int recv_from_macvtap(struct tap_port *tap, struct sk_buff *skb, struct iov_iter *to,
+			     unsigned int buffers)
+{
+	int ret;
+
+	if (unlikely(!iov_iter_count(to) || !header_is_as_said(tap))) {
+		kfree_skb(skb);
+		return iov_iter_count(to) ? -EINVAL : 0;
+	}
+	if (unlikely(skb_vlan_tag_present(skb))) {
+		skb = __vlan_hwaccel_push_inside(skb);
+		if (!skb)
+			return -ENOMEM;
+	}
+	ret = copy_frame(tap, skb, to, buffers);
+	if (unlikely(ret < 0))
+		kfree_skb(skb);
+	else
+		napi_consume_skb(skb, in_serving_softirq());
+	return ret;
+}
+
+static int recv_by_socket(struct tap_port *tap, void *frame, struct iov_iter *to,
+			  unsigned int buffers)
+{
 	struct msghdr msg = {
-		.msg_control	= tap->rx[tap->rx_head++],
+		.msg_control	= frame,
 		.msg_iter	= *to,
 	};
+	__virtio16 num = (__force __virtio16)cpu_to_le16(buffers);
 	size_t len = iov_iter_count(to);
 	int ret;
 
-	ret = tap->sock->ops->recvmsg(tap->sock, &msg, len,
-				      MSG_DONTWAIT | MSG_TRUNC);
+	ret = tap->sock->ops->recvmsg(tap->sock, &msg, len, MSG_DONTWAIT | MSG_TRUNC);
 	/* A tap does not tell of what it could not write; the iterator does. */
 	if (unlikely(ret > 0 && ret == len && iov_iter_count(&msg.msg_iter)))
 		return -EFAULT;
-	return ret;
+	if (ret < 0 || ret != len || tap->hdr_len < sizeof(struct virtio_net_hdr_mrg_rxbuf))
+		return ret;
+	iov_iter_advance(to, offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers));
+	return copy_to_iter(&num, sizeof(num), to) == sizeof(num) ? ret : -EFAULT;
+}
+
+static int tap_recv(struct nshim_port *port, struct iov_iter *to, unsigned int buffers)
+{
+	struct tap_port *tap = to_tap(port);
+	void *frame = tap->rx[tap->rx_head++];
+
+	return tap->is_macvtap ? recv_from_macvtap(tap, frame, to, buffers) :
+				 recv_by_socket(tap, frame, to, buffers);
 }
 
 /* Attach and detach */

@@ -79,7 +79,10 @@ bool nshim_tap_is_macvtap(const struct tap_port *tap)
 	return is;
 }
 
-/* As tap_get_user() and tap_get_user_xdp() (drivers/net/tap.c) understand a frame. */
+/*
+ * As tap_get_user() and tap_get_user_xdp() (drivers/net/tap.c) understand a frame; but
+ * where its transport header is, is looked for only if it takes the long way.
+ */
 static int finish_frame(struct sk_buff *skb, const struct virtio_net_hdr *hdr)
 {
 	int depth;
@@ -116,12 +119,18 @@ static struct sk_buff *make_frame(struct tap_port *tap, struct xdp_buff *xdp)
 	return NULL;
 }
 
-/* @n: how many frames there are in @list.  Context: BHs disabled, RCU. */
-static void hand_to_nic(struct tap_port *tap, struct sk_buff *list, unsigned int n)
+/*
+ * @n: how many frames there are in @list; @lost: how many there were besides, which were
+ * not to be understood.  Context: BHs disabled, RCU.
+ */
+static void hand_to_nic(struct tap_port *tap, struct sk_buff *list, unsigned int n,
+			unsigned int lost)
 {
 	struct tap_dev *dev = rcu_dereference(queue_of(tap)->tap);
 
 	if (likely(dev)) {
+		for (; unlikely(lost) && dev->count_tx_dropped; lost--)
+			dev->count_tx_dropped(dev);
 		nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk, list, &tap->flushed);
 	} else {
 		kfree_skb_list(list);
@@ -144,7 +153,7 @@ static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 		tail = &skb->next;
 		made++;
 	}
-	hand_to_nic(tap, first, made);
+	hand_to_nic(tap, first, made, n - made);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -291,7 +300,7 @@ static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
 	}
 	local_bh_disable();
 	rcu_read_lock();
-	hand_to_nic(tap, skb, 1);
+	hand_to_nic(tap, skb, 1, 0);
 	rcu_read_unlock();
 	local_bh_enable();
 	return 0;

@@ -138,6 +138,14 @@ static inline bool compat_has_ingress_hooks(const struct net_device *dev)
 #endif
 }
 
+/* After 6.12: frames may wait for whoever has a queueing discipline's lock. */
+#ifdef COMPAT_HAVE_QDISC_DEFER_LIST
+#include <net/sch_generic.h>
+#define compat_qdisc_is_deferred(q)	(!llist_empty(&(q)->defer_list))
+#else
+#define compat_qdisc_is_deferred(q)	false
+#endif
+
 /* 6.5: segmentation has a header of its own. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>

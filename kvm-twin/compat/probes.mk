@@ -15,3 +15,5 @@ ccflags-y += $(call probe,tun_xdp_hdr,$(compat-if-tun),COMPAT_HAVE_TUN_XDP_HDR)
 ccflags-y += $(call probe,tun_wake_queue,$(compat-if-tun),COMPAT_HAVE_TUN_WAKE_QUEUE)
 ccflags-y += $(call probe,dev_nit_active_rcu,$(srctree)/include/linux/netdevice.h,$\
 	COMPAT_HAVE_DEV_NIT_ACTIVE_RCU)
+ccflags-y += $(call probe,defer_list,$(srctree)/include/net/sch_generic.h,$\
+	COMPAT_HAVE_QDISC_DEFER_LIST)

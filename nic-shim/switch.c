@@ -13,6 +13,7 @@
 #include <linux/if_macvlan.h>
 #include <linux/if_tap.h>
 #include <linux/if_tun.h>
+#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -195,6 +196,9 @@ bool nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buf
 
 	if (rcu_access_pointer(to->rx_handler) != tap_handle_frame ||
 	    READ_ONCE(vlan->mode) != MACVLAN_MODE_BRIDGE || !is_bare(lower) || !is_bare(to))
+		return false;
+	/* The NIC may have a VLAN device, and an MTU. */
+	if (eth_type_vlan(skb->protocol) || !__is_skb_forwardable(lower, skb, true))
 		return false;
 	tap = rcu_dereference(to->rx_handler_data);
 	q = tap ? choose(tap, skb) : NULL;

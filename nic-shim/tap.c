@@ -83,10 +83,7 @@ static bool header_is_as_said(const struct tap_port *tap)
 	return len == tap->hdr_len;
 }
 
-/*
- * Header and frame, as tap_put_user() (drivers/net/tap.c), but with the number of buffers.
- * Headers of other lengths than virtio's are filled up with zeros.
- */
+/* Header and frame, as tap_put_user() (drivers/net/tap.c), but with the number of buffers. */
 static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct iov_iter *to,
 		      unsigned int buffers)
 {
@@ -97,10 +94,9 @@ static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct io
 		if (virtio_net_hdr_from_skb(skb, &hdr.hdr, true, true, 0))
 			return -EINVAL;
 		hdr.num_buffers = (__force __virtio16)cpu_to_le16(buffers);
-		if (likely(len == sizeof(hdr)) ?
-		    copy_to_iter(&hdr, sizeof(hdr), to) != sizeof(hdr) :
-		    copy_to_iter(&hdr.hdr, sizeof(hdr.hdr), to) != sizeof(hdr.hdr) ||
-		    iov_iter_zero(len - sizeof(hdr.hdr), to) != len - sizeof(hdr.hdr))
+		/* A length that is known is not looked into. */
+		if (len == sizeof(hdr) ? copy_to_iter(&hdr, sizeof(hdr), to) != sizeof(hdr) :
+					 copy_to_iter(&hdr, len, to) != len)
 			return -EFAULT;
 	}
 	return skb_copy_datagram_iter(skb, 0, to, skb->len) ?: len + skb->len;

@@ -49,6 +49,7 @@
 	X(DROP_NO_DEVICE,	"drop_no_device")			\
 	X(DROP_NO_MEMORY,	"drop_no_memory")			\
 	X(DROP_STOPPED,		"drop_stopped")				\
+	X(DROP_FULL,		"drop_full")				\
 	X(DROP_OTHER,		"drop_other")				\
 	X(RING_ACCESS,		"ring_error_access")			\
 	X(RING_AVAIL_JUMP,	"ring_error_avail_jump")		\

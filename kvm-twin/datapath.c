@@ -215,12 +215,13 @@ void ktwin_flush_tx(struct ktwin_vq *vq)
 		ktwin_add(vq, PACKETS_DIRECT, flushed.direct);
 	if (flushed.switched)
 		ktwin_add(vq, PACKETS_SWITCHED, flushed.switched);
-	lost = flushed.no_device + flushed.no_memory + flushed.malformed;
+	lost = flushed.no_device + flushed.no_memory + flushed.malformed + flushed.full;
 	if (likely(!lost))
 		return;
 	ktwin_add(vq, DROP_NO_DEVICE, flushed.no_device);
 	ktwin_add(vq, DROP_NO_MEMORY, flushed.no_memory);
 	ktwin_add(vq, DROP_MALFORMED, flushed.malformed);
+	ktwin_add(vq, DROP_FULL, flushed.full);
 	ktwin_add(vq, PACKETS, -(u64)lost);
 }
 

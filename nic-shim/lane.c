@@ -103,19 +103,21 @@ static void count_dropped(const struct nshim_lane *lane, unsigned int frames)
  * @lane: the lane
  * @skb: the frame
  * @dev: the macvtap, or the NIC
- *
- * As long as it waits it counts in the socket's send buffer, which tells when it is gone.
+ * @charge: count it in the socket's send buffer as long as it waits, which tells when it
+ *	is gone; not if that hangs on whether another guest takes it
  *
  * Context: BHs disabled, RCU.
  * Return: as dev_queue_xmit().
  */
-int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_device *dev)
+int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_device *dev,
+		     bool charge)
 {
 	skb->dev = dev;
 	/* To the core, a mapping is the queue that a frame was received from. */
 	skb_set_queue_mapping(skb, 0);
 	skb_probe_transport_header(skb);
-	skb_set_owner_w(skb, lane->sk);
+	if (charge)
+		skb_set_owner_w(skb, lane->sk);
 	return dev_queue_xmit(skb);
 }
 
@@ -130,7 +132,7 @@ static void leave_all(struct nshim_lane *lane, struct sk_buff *list)
 		skb_mark_not_on_list(skb);
 		len = skb->len;
 		n++;
-		ret = nshim_lane_leave(lane, skb, lane->lower);
+		ret = nshim_lane_leave(lane, skb, lane->lower, true);
 		if (net_xmit_eval(ret))
 			continue;
 		sent++;
@@ -285,7 +287,7 @@ void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb)
 
 	if (unlikely(is_gso && lane->lower->features & NETIF_F_GSO_ROBUST)) {
 		nshim_lane_end(lane);
-		nshim_lane_leave(lane, skb, lane->upper);
+		nshim_lane_leave(lane, skb, lane->upper, true);
 		return;
 	}
 	skb->dev = lane->lower;

@@ -38,6 +38,7 @@ bool nshim_lane_is_open(const struct nshim_lane *lane);
 void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb);
 void nshim_lane_end(struct nshim_lane *lane);
 void nshim_lane_count(const struct nshim_lane *lane, unsigned int frames, unsigned int bytes);
-int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_device *dev);
+int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_device *dev,
+		     bool charge);
 
 #endif /* NIC_SHIM_LANE_H */

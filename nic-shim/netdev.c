@@ -20,12 +20,13 @@
 
 /* Who is on the same NIC */
 
-/* Counts changes of addresses, and of what is on top of what. */
+/* Counts changes of addresses, of what is on top of what, and of how it is set up. */
 static atomic_t addresses = ATOMIC_INIT(0);
 
 static int netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
-	if (event == NETDEV_CHANGEADDR || event == NETDEV_CHANGEUPPER)
+	if (event == NETDEV_CHANGEADDR || event == NETDEV_CHANGEUPPER ||
+	    event == NETDEV_CHANGE || event == NETDEV_UP)
 		atomic_inc_return_release(&addresses);	/* after the change */
 	return NOTIFY_DONE;
 }
@@ -53,6 +54,28 @@ void nshim_exit(void)
 	unregister_netdevice_notifier(&netdev_notifier);
 }
 
+static bool has_mode(const struct net_device *dev, enum macvlan_mode mode)
+{
+	const struct macvlan_dev *vlan = netdev_priv(dev);
+
+	return READ_ONCE(vlan->mode) == mode;
+}
+
+/* A device that is about to go has been taken off the NIC, and is forgotten, before. */
+static void learn_anew(struct nshim_netdev *nic, struct net_device *lower,
+		       unsigned int generation)
+{
+	struct net_device *upper;
+	struct list_head *iter;
+
+	memset(nic->known, 0, sizeof(nic->known));
+	nic->generation = generation;
+	nic->is_copied = false;
+	netdev_for_each_upper_dev_rcu(lower, upper, iter)
+		if (netif_is_macvlan(upper) && has_mode(upper, MACVLAN_MODE_SOURCE))
+			nic->is_copied = true;
+}
+
 /*
  * The macvlan device on the same NIC that has this address, or NULL.  They are few, but
  * not so few that they could be looked through for each frame.
@@ -66,11 +89,8 @@ static struct net_device *find_sibling(struct nshim_netdev *nic, struct net_devi
 	struct net_device *upper;
 	struct list_head *iter;
 
-	/* A device that is about to go has been taken off the NIC before. */
-	if (unlikely(nic->generation != generation)) {
-		memset(nic->known, 0, sizeof(nic->known));
-		nic->generation = generation;
-	}
+	if (unlikely(nic->generation != generation))
+		learn_anew(nic, lower, generation);
 	if (likely(known->addr == addr))
 		return known->sibling;
 	known->addr = addr;
@@ -81,20 +101,17 @@ static struct net_device *find_sibling(struct nshim_netdev *nic, struct net_devi
 	return known->sibling;
 }
 
-static bool is_bridged(const struct net_device *upper)
-{
-	const struct macvlan_dev *vlan = netdev_priv(upper);
-
-	return READ_ONCE(vlan->mode) == MACVLAN_MODE_BRIDGE;
-}
-
-/* To neighbours on the same NIC, as macvlan would.  Is it taken care of? */
+/*
+ * To neighbours on the same NIC, as macvlan would; @open: what is for another twin may be
+ * given to it.  Is it taken care of?
+ */
 static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane,
-			       struct sk_buff *skb)
+			       struct sk_buff *skb, bool open)
 {
 	const u8 *dest = eth_hdr(skb)->h_dest;
 	struct net_device *sibling = NULL;
 	unsigned int len = skb->len;
+	int ret = -EOPNOTSUPP;
 
 	if (likely(!is_multicast_ether_addr(dest))) {
 		sibling = find_sibling(nic, lane->lower, dest);
@@ -103,12 +120,17 @@ static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane
 	}
 	/* Frames keep their order. */
 	nshim_lane_end(lane);
-	if (sibling && nshim_switch(lane->lower, sibling, skb)) {
-		lane->flushed->switched++;
-		nshim_lane_count(lane, 1, len);
-	} else {
-		nshim_lane_leave(lane, skb, lane->upper);
+	if (sibling && open && !nic->is_copied)
+		ret = nshim_switch(lane->lower, sibling, skb);
+	if (ret == -EOPNOTSUPP) {
+		nshim_lane_leave(lane, skb, lane->upper, !sibling);
+		return true;
 	}
+	if (ret)
+		lane->flushed->full++;
+	else
+		lane->flushed->switched++;
+	nshim_lane_count(lane, 1, len);
 	return true;
 }
 
@@ -135,16 +157,18 @@ void nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper, struc
 		.flushed	= flushed,
 		.tail		= &lane.first,
 	};
-	bool open = nshim_lane_is_open(&lane), bridged = is_bridged(upper);
+	bool open = nshim_lane_is_open(&lane), bridged = has_mode(upper, MACVLAN_MODE_BRIDGE);
 	struct sk_buff *skb, *next;
 
 	lockdep_assert_in_softirq();
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
-		if (unlikely(!open))
-			nshim_lane_leave(&lane, skb, upper);
-		else if (!bridged || !send_to_neighbours(nic, &lane, skb))
+		if (bridged && send_to_neighbours(nic, &lane, skb, open))
+			continue;
+		if (likely(open))
 			nshim_lane_add(&lane, skb);
+		else
+			nshim_lane_leave(&lane, skb, upper, true);
 	}
 	nshim_lane_end(&lane);
 }

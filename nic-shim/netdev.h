@@ -16,10 +16,12 @@ struct nshim_flushed;
 /**
  * struct nshim_netdev - what one queue of a macvtap knows of its NIC
  * @generation: of the addresses on this host, when @known was found
+ * @is_copied: a macvlan device there wants frames by who has sent them
  * @known: by the hash of an address, who has it on the same NIC, or that nobody has
  */
 struct nshim_netdev {
 	unsigned int	generation;
+	bool		is_copied;
 	struct nshim_known {
 		u64			addr;
 		struct net_device	*sibling;

@@ -26,7 +26,7 @@ struct nshim_port;
  * struct nshim_owner - who is told of a port's events
  * @event: room to send (EPOLLOUT) or a frame to receive (EPOLLIN)
  *
- * Context of @event: any, the backend's wait queue locked, IRQs off.  It may
+ * Context of @event: any, a lock of the backend's held, mostly with IRQs off.  It may
  * come at any time between attach and the end of detach, also for nothing.
  */
 struct nshim_owner {
@@ -38,6 +38,7 @@ struct nshim_owner {
  * @direct: how many a NIC's driver was handed directly; those of its queueing discipline
  *	and of taps are none
  * @switched: how many another twin was given directly
+ * @full: lost, as that twin's guest has not received what it was given before
  * @no_device: lost, as the device was gone
  * @no_memory: lost for want of memory
  * @malformed: lost, as their headers do not say how they are to be sent
@@ -45,6 +46,7 @@ struct nshim_owner {
 struct nshim_flushed {
 	unsigned int direct;
 	unsigned int switched;
+	unsigned int full;
 	unsigned int no_device;
 	unsigned int no_memory;
 	unsigned int malformed;

@@ -21,8 +21,6 @@
 
 #include "nic-shim/switch.h"
 
-/* As much as a macvtap's ring has room for. */
-#define INLET_MAX	500
 /* What a tap takes whatever its owner has said (TAP_FEATURES of drivers/net/tap.c). */
 #define TAP_FEATURES	(NETIF_F_GSO | NETIF_F_SG | NETIF_F_FRAGLIST)
 
@@ -82,8 +80,8 @@ struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner)
 unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 			       struct ptr_ring *ring)
 {
+	unsigned int lost = 0, n = 0;
 	struct sk_buff *skb;
-	unsigned int lost = 0;
 
 	write_lock_bh(&sk->sk_callback_lock);
 	rcu_assign_sk_user_data(sk, NULL);
@@ -91,7 +89,7 @@ unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 
 	spin_lock_bh(&inlet->lock);
 	inlet->owner = NULL;
-	while ((skb = __skb_dequeue(&inlet->frames))) {
+	for (; (skb = __skb_dequeue(&inlet->frames)); n++) {
 		if (!ptr_ring_produce(ring, skb))
 			continue;
 		kfree_skb(skb);
@@ -99,6 +97,8 @@ unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 	}
 	spin_unlock_bh(&inlet->lock);
 	kfree_rcu(inlet, rcu);
+	if (n > lost)
+		wake_up_interruptible_poll(sk_sleep(sk), EPOLLIN | EPOLLRDNORM);
 	return lost;
 }
 
@@ -122,14 +122,26 @@ unsigned int nshim_inlet_take(struct nshim_inlet *inlet, void **to, unsigned int
 	return n;
 }
 
+/**
+ * nshim_inlet_is_empty() - is there nothing to take?
+ * @inlet: the inlet
+ *
+ * Context: any.
+ * Return: whether, at the moment.
+ */
+bool nshim_inlet_is_empty(const struct nshim_inlet *inlet)
+{
+	return skb_queue_empty_lockless(&inlet->frames);
+}
+
 /* One frame.  It is gone, wherever. */
-static bool put(struct nshim_inlet *inlet, struct sk_buff *skb)
+static bool put(struct nshim_inlet *inlet, struct sk_buff *skb, unsigned int most)
 {
 	bool first, room;
 
 	spin_lock(&inlet->lock);
 	first = skb_queue_empty(&inlet->frames);
-	room = inlet->owner && skb_queue_len(&inlet->frames) < INLET_MAX;
+	room = inlet->owner && skb_queue_len(&inlet->frames) < most;
 	if (likely(room)) {
 		__skb_queue_tail(&inlet->frames, skb);
 		if (first)
@@ -160,17 +172,22 @@ static bool is_bare(struct net_device *dev)
 	       !rcu_access_pointer(dev->xdp_prog) && !dev_nit_active_rcu(dev);
 }
 
-static void give(struct nshim_inlet *inlet, struct net_device *to, struct sk_buff *list)
+/* An inlet has room for as much as the macvtap's ring.  Has it for all? */
+static bool give(struct nshim_inlet *inlet, struct net_device *to, struct sk_buff *list)
 {
+	unsigned int most = READ_ONCE(to->tx_queue_len), len;
 	struct sk_buff *skb, *next;
-	unsigned int len;
+	bool all = true, given;
 
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
 		skb->dev = to;
 		len = skb->len;
-		macvlan_count_rx(netdev_priv(to), len, put(inlet, skb), false);
+		given = put(inlet, skb, most);
+		macvlan_count_rx(netdev_priv(to), len, given, false);
+		all = all && given;
 	}
+	return all;
 }
 
 /**
@@ -183,9 +200,9 @@ static void give(struct nshim_inlet *inlet, struct net_device *to, struct sk_buf
  * (drivers/net/tap.c) would.
  *
  * Context: BHs disabled, RCU.
- * Return: whether the frame is taken care of; else it is as it was.
+ * Return: 0, -ENOBUFS if the frame is lost, or part of it, -EOPNOTSUPP if it is as it was.
  */
-bool nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb)
+int nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb)
 {
 	const struct macvlan_dev *vlan = netdev_priv(to);
 	netdev_features_t features = TAP_FEATURES;
@@ -196,27 +213,27 @@ bool nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buf
 
 	if (rcu_access_pointer(to->rx_handler) != tap_handle_frame ||
 	    READ_ONCE(vlan->mode) != MACVLAN_MODE_BRIDGE || !is_bare(lower) || !is_bare(to))
-		return false;
+		return -EOPNOTSUPP;
 	/* The NIC may have a VLAN device, and an MTU. */
 	if (eth_type_vlan(skb->protocol) || !__is_skb_forwardable(lower, skb, true))
-		return false;
+		return -EOPNOTSUPP;
 	tap = rcu_dereference(to->rx_handler_data);
 	q = tap ? choose(tap, skb) : NULL;
 	inlet = q ? rcu_dereference_sk_user_data(&q->sk) : NULL;
 	if (!inlet)
-		return false;
+		return -EOPNOTSUPP;
 	if (q->flags & IFF_VNET_HDR)
 		features |= READ_ONCE(tap->tap_features);
-	if (skb->ip_summed == CHECKSUM_PARTIAL && !(features & NETIF_F_CSUM_MASK))
-		return false;
-	/* What a guest has asked for is looked at, if no more is to be done. */
+	/* What a guest has asked for is looked at, even if no more is to be done. */
 	if (netif_needs_gso(skb, features)) {
 		segs = __skb_gso_segment(skb, features, false);
 		if (IS_ERR(segs))
-			return false;
+			return -EOPNOTSUPP;
+	} else if (skb->ip_summed == CHECKSUM_PARTIAL && !(features & NETIF_F_CSUM_MASK) &&
+		   skb_checksum_help(skb)) {
+		return -EOPNOTSUPP;
 	}
 	if (segs)
 		consume_skb(skb);
-	give(inlet, to, segs ?: skb);
-	return true;
+	return give(inlet, to, segs ?: skb) ? 0 : -ENOBUFS;
 }

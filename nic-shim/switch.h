@@ -17,8 +17,9 @@ struct nshim_inlet;
 struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner);
 unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 			       struct ptr_ring *ring);
+bool nshim_inlet_is_empty(const struct nshim_inlet *inlet);
 unsigned int nshim_inlet_take(struct nshim_inlet *inlet, void **to, unsigned int max);
 
-bool nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb);
+int nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb);
 
 #endif /* NIC_SHIM_SWITCH_H */

@@ -30,13 +30,16 @@
  */
 static int refill(struct tap_port *tap, bool wait)
 {
+	/* Who floods the one shall not keep us from the other. */
+	bool shared = tap->inlet && !nshim_inlet_is_empty(tap->inlet);
+	unsigned int most = shared ? TAP_BATCH / 2 : TAP_BATCH;
+
 	if (wait)
 		spin_lock(&tap->ring->consumer_lock);
 	else if (!spin_trylock(&tap->ring->consumer_lock))
 		return -EBUSY;
 	tap->rx_head = 0;
-	tap->rx_tail = __ptr_ring_consume_batched(tap->ring, tap->rx,
-						  TAP_BATCH);
+	tap->rx_tail = __ptr_ring_consume_batched(tap->ring, tap->rx, most);
 	if (tap->rx_tail)
 		tun_wake_queue(tap->port.file, tap->rx_tail);
 	spin_unlock(&tap->ring->consumer_lock);
@@ -265,6 +268,8 @@ struct nshim_port *nshim_tap_attach(int fd, __poll_t events, size_t hdr_len,
 	struct file *file;
 	int err;
 
+	if (hdr_len > sizeof(struct virtio_net_hdr_mrg_rxbuf))
+		return ERR_PTR(-EINVAL);
 	file = fget(fd);
 	if (!file)
 		return ERR_PTR(-ENOTSOCK);

@@ -9,7 +9,7 @@ from lab import (Guest, Macvtap, Peer, Tap, counters, insmod, ip, nics, receive,
 from net import PING, carrier
 from traffic import transfer
 
-PEER, GUEST, SIBLING = '10.9.0.1', '10.9.0.2', '10.9.0.3'
+PEER, GUEST, SIBLING, DEAF = '10.9.0.1', '10.9.0.2', '10.9.0.3', '10.9.0.4'
 MAC = '52:54:00:00:02:07'
 NETNS = 'sibling'
 ETH_P_ALL = 3
@@ -154,6 +154,15 @@ def check_neighbours(tap, at):
     tap.ok(at.sibling(), 'in bridge mode again')
 
 
+def check_deaf(tap, at):
+    """A macvtap that nobody reads fills up, and no more."""
+    with Macvtap(at.lower, 'macvtap9', mac='52:54:00:00:02:99'):
+        at.guest.sh(f'arp -s {DEAF} 52:54:00:00:02:99')
+        at.guest.probe(f'udp-burst {DEAF} 9 20 100 {SIZE} 0')
+        tap.ok(at.guest.ping(PEER), 'a neighbour that takes nothing stops nobody')
+        at.guest.sh(f'arp -d {DEAF}')
+
+
 def check_hooks(tap, at):
     """What the operator has put before the NIC is in force."""
     for name, dev in (('the NIC', at.lower), ('the macvtap', at.port.name)):
@@ -223,6 +232,7 @@ def main(tap):
         check_direct(tap, at)
         check_seen(tap, at)
         check_neighbours(tap, at)
+        check_deaf(tap, at)
         check_hooks(tap, at)
         check_shaped(tap, at)
         check_link(tap, at)

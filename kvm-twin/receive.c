@@ -90,16 +90,23 @@ give_back:
 }
 
 /*
- * The header is ours, not the backend's: it says nothing but how many chains were filled
- * (virtio 1.3, section 5.1.6.4.1: 1 without mergeable buffers).
+ * The backend has written its header, if it has one; of most only we know how many chains
+ * were filled (virtio 1.3, section 5.1.6.4.1: 1 without mergeable buffers).
  */
-static int write_own_header(struct iov_iter *frame, size_t len, unsigned int heads)
+static int finish_header(struct ktwin_vq *vq, struct iov_iter *frame, unsigned int heads)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {
 		.num_buffers = (__force __virtio16)cpu_to_le16(heads),
 	};
+	size_t skip = vq->twin->own_hdr ? 0 : sizeof(hdr.hdr);
+	size_t len;
 
-	return copy_to_iter(&hdr, len, frame) == len ? 0 : -EFAULT;
+	/* No header, or one without num_buffers. */
+	if (vq->port->counts_buffers || vq->twin->hdr_len <= skip)
+		return 0;
+	len = vq->twin->hdr_len - skip;
+	iov_iter_advance(frame, skip);
+	return copy_to_iter((void *)&hdr + skip, len, frame) == len ? 0 : -EFAULT;
 }
 
 /* The buffers of a frame.  0, or -EAGAIN if the TLB lacks a page. */
@@ -138,7 +145,7 @@ static __always_inline int fill(struct ktwin_vq *vq, size_t need,
 	/* The tap's header has another size than was said. */
 	if (unlikely(ret != need - own))
 		return -EINVAL;
-	return own ? write_own_header(&frame, own, room->heads) : 0;
+	return finish_header(vq, &frame, room->heads);
 }
 
 /* A frame that no buffer of this guest holds. */

@@ -69,10 +69,9 @@ struct nshim_flushed {
  * @peek: length in bytes of the next frame with its header, 0 if there is
  *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
  *	@wait false also in softirq, and then -EBUSY if somebody else is at the backend
- * @recv: take that frame into @to, with @buffers as the number of buffers if its header
- *	has one (virtio 1.3, section 5.1.6.4.1).  Returns its length, or the error for
- *	which it was dropped; it is gone either way.  Also in softirq, if @to is not of
- *	user memory
+ * @recv: take that frame into @to, whose number of buffers is @buffers.  Returns its
+ *	length, or the error for which it was dropped; it is gone either way.  Also in
+ *	softirq, if @to is not of user memory
  */
 struct nshim_ops {
 	unsigned int (*detach)(struct nshim_port *port);
@@ -87,10 +86,12 @@ struct nshim_ops {
  * struct nshim_port - what every kind of port begins with
  * @ops: its functions
  * @file: the file that it stands for, for telling whether it is the same
+ * @counts_buffers: @ops->recv writes the number of buffers into the header
  */
 struct nshim_port {
 	const struct nshim_ops	*ops;
 	struct file		*file;
+	bool			counts_buffers;
 };
 
 /* netdev.c */

@@ -16,7 +16,6 @@
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/rcupdate.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include "nic-shim/switch.h"
@@ -25,35 +24,19 @@
 #define TAP_FEATURES	(NETIF_F_GSO | NETIF_F_SG | NETIF_F_FRAGLIST)
 
 /**
- * struct nshim_inlet - frames of other twins, for one receive queue
- * @lock: of all but @rcu
- * @owner: who is told, NULL if nothing is taken any more
- * @frames: what waits
- * @rcu: for whoever looks at it when it is closed
- */
-struct nshim_inlet {
-	spinlock_t		lock;
-	struct nshim_owner	*owner;
-	struct sk_buff_head	frames;
-	struct rcu_head		rcu;
-};
-
-/**
  * nshim_inlet_open() - have frames of other twins come to a queue
+ * @inlet: the inlet, to be filled in
  * @sk: socket of a queue of a macvtap
  * @owner: whom to tell of the first frame that comes
  *
- * Context: process; may sleep.
- * Return: the inlet; NULL if there is no memory, or if the socket is used by somebody
- * else, and frames come by the macvtap's ring.
+ * Context: process.
+ * Return: whether; not if the socket is used by somebody else, and then frames come by the
+ * macvtap's ring.
  */
-struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner)
+bool nshim_inlet_open(struct nshim_inlet *inlet, struct sock *sk, struct nshim_owner *owner)
 {
-	struct nshim_inlet *inlet = kzalloc(sizeof(*inlet), GFP_KERNEL_ACCOUNT);
 	bool taken;
 
-	if (!inlet)
-		return NULL;
 	spin_lock_init(&inlet->lock);
 	__skb_queue_head_init(&inlet->frames);
 	inlet->owner = owner;
@@ -62,10 +45,7 @@ struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner)
 	if (!taken)
 		rcu_assign_sk_user_data(sk, inlet);
 	write_unlock_bh(&sk->sk_callback_lock);
-	if (!taken)
-		return inlet;
-	kfree(inlet);
-	return NULL;
+	return !taken;
 }
 
 /**
@@ -73,6 +53,8 @@ struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner)
  * @inlet: the inlet
  * @sk: the socket that it was opened with
  * @ring: the macvtap's, for the frames that were not taken
+ *
+ * The inlet is to be freed by way of its RCU head.
  *
  * Context: process; may sleep.
  * Return: how many frames @ring had no room for; they are lost.
@@ -96,7 +78,6 @@ unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 		lost++;
 	}
 	spin_unlock_bh(&inlet->lock);
-	kfree_rcu(inlet, rcu);
 	if (n > lost)
 		wake_up_interruptible_poll(sk_sleep(sk), EPOLLIN | EPOLLRDNORM);
 	return lost;

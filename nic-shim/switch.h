@@ -12,9 +12,21 @@
 
 #include "nic-shim/nshim.h"
 
-struct nshim_inlet;
+/**
+ * struct nshim_inlet - frames of other twins, for one receive queue
+ * @lock: of all but @rcu
+ * @owner: who is told, NULL if nothing is taken any more
+ * @frames: what waits
+ * @rcu: for whoever frees it: others may look at it when it is closed
+ */
+struct nshim_inlet {
+	spinlock_t		lock;
+	struct nshim_owner	*owner;
+	struct sk_buff_head	frames;
+	struct rcu_head		rcu;
+};
 
-struct nshim_inlet *nshim_inlet_open(struct sock *sk, struct nshim_owner *owner);
+bool nshim_inlet_open(struct nshim_inlet *inlet, struct sock *sk, struct nshim_owner *owner);
 unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 			       struct ptr_ring *ring);
 bool nshim_inlet_is_empty(const struct nshim_inlet *inlet);

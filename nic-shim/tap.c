@@ -31,7 +31,7 @@
 static int refill(struct tap_port *tap, bool wait)
 {
 	/* Who floods the one shall not keep us from the other. */
-	bool shared = tap->inlet && !nshim_inlet_is_empty(tap->inlet);
+	bool shared = tap->has_inlet && !nshim_inlet_is_empty(&tap->inlet);
 	unsigned int most = shared ? TAP_BATCH / 2 : TAP_BATCH;
 
 	if (wait)
@@ -43,8 +43,8 @@ static int refill(struct tap_port *tap, bool wait)
 	if (tap->rx_tail)
 		tun_wake_queue(tap->port.file, tap->rx_tail);
 	spin_unlock(&tap->ring->consumer_lock);
-	if (tap->inlet && tap->rx_tail < TAP_BATCH)
-		tap->rx_tail += nshim_inlet_take(tap->inlet, tap->rx + tap->rx_tail,
+	if (tap->has_inlet && tap->rx_tail < TAP_BATCH)
+		tap->rx_tail += nshim_inlet_take(&tap->inlet, tap->rx + tap->rx_tail,
 						 TAP_BATCH - tap->rx_tail);
 	return tap->rx_tail;
 }
@@ -97,9 +97,8 @@ static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct io
 		if (virtio_net_hdr_from_skb(skb, &hdr.hdr, true, true, 0))
 			return -EINVAL;
 		hdr.num_buffers = (__force __virtio16)cpu_to_le16(buffers);
-		/* A length that is known is not looked into. */
-		if (len == sizeof(hdr) ? copy_to_iter(&hdr, sizeof(hdr), to) != sizeof(hdr) :
-					 copy_to_iter(&hdr, len, to) != len)
+		/* Not longer than that is, as attach has seen: no need to look it up. */
+		if (_copy_to_iter(&hdr, len, to) != len)
 			return -EFAULT;
 	}
 	return skb_copy_datagram_iter(skb, 0, to, skb->len) ?: len + skb->len;
@@ -127,14 +126,12 @@ static int recv_from_macvtap(struct tap_port *tap, struct sk_buff *skb, struct i
 	return ret;
 }
 
-static int recv_by_socket(struct tap_port *tap, void *frame, struct iov_iter *to,
-			  unsigned int buffers)
+static int recv_by_socket(struct tap_port *tap, void *frame, struct iov_iter *to)
 {
 	struct msghdr msg = {
 		.msg_control	= frame,
 		.msg_iter	= *to,
 	};
-	__virtio16 num = (__force __virtio16)cpu_to_le16(buffers);
 	size_t len = iov_iter_count(to);
 	int ret;
 
@@ -142,10 +139,7 @@ static int recv_by_socket(struct tap_port *tap, void *frame, struct iov_iter *to
 	/* A tap does not tell of what it could not write; the iterator does. */
 	if (unlikely(ret > 0 && ret == len && iov_iter_count(&msg.msg_iter)))
 		return -EFAULT;
-	if (ret < 0 || ret != len || tap->hdr_len < sizeof(struct virtio_net_hdr_mrg_rxbuf))
-		return ret;
-	iov_iter_advance(to, offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers));
-	return copy_to_iter(&num, sizeof(num), to) == sizeof(num) ? ret : -EFAULT;
+	return ret;
 }
 
 static int tap_recv(struct nshim_port *port, struct iov_iter *to, unsigned int buffers)
@@ -154,7 +148,7 @@ static int tap_recv(struct nshim_port *port, struct iov_iter *to, unsigned int b
 	void *frame = tap->rx[tap->rx_head++];
 
 	return tap->is_macvtap ? recv_from_macvtap(tap, frame, to, buffers) :
-				 recv_by_socket(tap, frame, to, buffers);
+				 recv_by_socket(tap, frame, to);
 }
 
 /* Attach and detach */
@@ -215,11 +209,12 @@ static unsigned int tap_detach(struct nshim_port *port)
 
 	remove_wait_queue(tap->wqh, &tap->wait);
 	lost = give_back_rx(tap);
-	if (tap->inlet)
-		lost += nshim_inlet_close(tap->inlet, tap->sock->sk, tap->ring);
+	if (tap->has_inlet)
+		lost += nshim_inlet_close(&tap->inlet, tap->sock->sk, tap->ring);
 	page_frag_cache_drain(&tap->frags);
 	fput(port->file);
-	kfree(tap);
+	/* Another twin may still look into the inlet. */
+	kfree_rcu(tap, inlet.rcu);
 	return lost;
 }
 
@@ -286,14 +281,15 @@ struct nshim_port *nshim_tap_attach(int fd, __poll_t events, size_t hdr_len,
 	tap->owner = owner;
 	tap->events = events;
 	tap->hdr_len = hdr_len;
+	tap->port.counts_buffers = tap->is_macvtap && hdr_len;
 
 	init_waitqueue_func_entry(&tap->wait, tap_wake);
 	init_poll_funcptr(&tap->pt, tap_poll_queued);
 	err = -EINVAL;
 	if (vfs_poll(file, &tap->pt) & EPOLLERR)
 		goto err_unpoll;
-	if (tap->is_macvtap && events & EPOLLIN)
-		tap->inlet = nshim_inlet_open(tap->sock->sk, owner);
+	tap->has_inlet = tap->is_macvtap && events & EPOLLIN &&
+			 nshim_inlet_open(&tap->inlet, tap->sock->sk, owner);
 	return &tap->port;
 
 err_unpoll:

@@ -32,7 +32,8 @@
  * @frags: what the gathered frames are copied into
  * @nr_tx: frames gathered in @tx
  * @is_macvtap: whether it is one
- * @inlet: where other twins' frames come in, if it is, to receive
+ * @has_inlet: whether other twins' frames come in by @inlet
+ * @inlet: theirs
  * @nic: what is known of the NIC below, if it is
  * @flushed: what became of frames since the last flush
  * @rx_head: next frame of @rx to take
@@ -53,7 +54,8 @@ struct tap_port {
 	struct page_frag_cache	frags;
 	unsigned int		nr_tx;
 	bool			is_macvtap;
-	struct nshim_inlet	*inlet;
+	bool			has_inlet;
+	struct nshim_inlet	inlet;
 	struct nshim_netdev	nic;
 	struct nshim_flushed	flushed;
 	unsigned int		rx_head;

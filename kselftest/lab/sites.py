@@ -13,7 +13,7 @@ CAN_FAIL = re.compile(r'''
     vhost_iotlb_(alloc|add_range)|anon_inode_getfile|kthread_create\w*|
     cgroup_attach_task_all|debugfs_create\w*|single_open|_*page_frag_alloc\w*|
     misc_register|alloc_netdev\w*|mmu_notifier_register|vmap|napi_build_skb|
-    alloc_skb_with_frags|skb_copy_datagram_from_iter|register_netdevice_notifier''', re.VERBOSE)
+    alloc_skb_with_frags|skb_copy_datagram_(from_)?iter|register_netdevice_notifier''', re.VERBOSE)
 # Single words of user memory: not by fault injection, which knows nothing of them.
 WORD = re.compile(r'__(get|put)_user_\w+')
 # What does neither, or does it for tracing, which goes on without.  To pin a page fails
@@ -42,7 +42,8 @@ CANNOT = re.compile(r'''
     _*napi_\w+|_*netif_napi_\w+|_*kfree_skb\w*|sk_skb_reason_drop|skb_\w+|_*skb_\w+|
     _*pskb_\w+|netdev_\w+|netif_\w+|_*vlan_get_protocol\w*|__this_cpu_preempt_check|
     net_ratelimit|dev_nit_active\w*|_*dev_queue_xmit\w*|
-    validate_xmit_skb_list|unregister_netdevice_notifier|sock_wfree|flow_keys_\w+|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
+    validate_xmit_skb_list|unregister_netdevice_notifier|_*consume_skb|
+    dev_kfree_skb\w*|_*wake_up\w*|sock_wfree|flow_keys_\w+|might_\w+|_*debug_object\w*|__bad_\w+|__usecs_to_jiffies''',
     re.VERBOSE)
 # Indirect ones: by what stands in the line.
 INDIRECT = re.compile(r'->(sendmsg|recvmsg)\(')

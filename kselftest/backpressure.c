@@ -23,7 +23,7 @@ static const char * const setup[] = {
 	"ip link set sink0 master bridge0",
 	"ip link set bridge0 up",
 	"ip link set sink0 up",
-	"tc qdisc add dev sink0 root tbf rate 8mbit burst 4000 limit 4000000",
+	"tc qdisc add dev sink0 root tbf rate 2mbit burst 4000 limit 4000000",
 };
 
 static bool make_slow(void)

@@ -31,6 +31,16 @@ static bool has_endless_buffer(const struct tap_port *tap)
 	return READ_ONCE(tap->sock->sk->sk_sndbuf) == INT_MAX;
 }
 
+/* What was gathered goes nowhere: the device has left the tap. */
+static void lose_gathered(struct tap_port *tap, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		page_frag_free(tap->tx[i].data_hard_start);
+	tap->flushed.no_device += n;
+}
+
 static void hand_to_tap(struct tap_port *tap, unsigned int n)
 {
 	struct tun_msg_ctl ctl = {
@@ -43,14 +53,9 @@ static void hand_to_tap(struct tap_port *tap, unsigned int n)
 		.msg_control	= &ctl,
 		.msg_controllen	= sizeof(ctl),
 	};
-	unsigned int i;
 
-	if (likely(tap->sock->ops->sendmsg(tap->sock, &msg, 0) >= 0))
-		return;
-	/* The device has left the tap. */
-	for (i = 0; i < n; i++)
-		page_frag_free(tap->tx[i].data_hard_start);
-	tap->flushed.no_device += n;
+	if (unlikely(tap->sock->ops->sendmsg(tap->sock, &msg, 0) < 0))
+		lose_gathered(tap, n);
 }
 
 /* Past the tap */
@@ -83,10 +88,12 @@ bool nshim_tap_is_macvtap(const struct tap_port *tap)
  * As tap_get_user() and tap_get_user_xdp() (drivers/net/tap.c) understand a frame; but
  * where its transport header is, is looked for only if it takes the long way.
  */
-static int finish_frame(struct sk_buff *skb, const struct virtio_net_hdr *hdr)
+static int finish_frame(struct sk_buff *skb, struct net_device *dev,
+			const struct virtio_net_hdr *hdr)
 {
 	int depth;
 
+	skb->dev = dev;
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb->protocol = eth_hdr(skb)->h_proto;
@@ -99,7 +106,8 @@ static int finish_frame(struct sk_buff *skb, const struct virtio_net_hdr *hdr)
 }
 
 /* Context: BHs disabled. */
-static struct sk_buff *make_frame(struct tap_port *tap, struct xdp_buff *xdp)
+static struct sk_buff *make_frame(struct tap_port *tap, struct net_device *dev,
+				  struct xdp_buff *xdp)
 {
 	const struct virtio_net_hdr *hdr = compat_tun_batch_hdr(xdp->data_hard_start,
 								xdp->frame_sz);
@@ -112,48 +120,43 @@ static struct sk_buff *make_frame(struct tap_port *tap, struct xdp_buff *xdp)
 	}
 	skb_reserve(skb, xdp->data - xdp->data_hard_start);
 	__skb_put(skb, xdp->data_end - xdp->data);
-	if (likely(!finish_frame(skb, hdr)))
+	if (likely(!finish_frame(skb, dev, hdr)))
 		return skb;
 	kfree_skb(skb);
 	tap->flushed.malformed++;
 	return NULL;
 }
 
-/*
- * @n: how many frames there are in @list; @lost: how many there were besides, which were
- * not to be understood.  Context: BHs disabled, RCU.
- */
-static void hand_to_nic(struct tap_port *tap, struct sk_buff *list, unsigned int n,
-			unsigned int lost)
+/* Context: BHs disabled, RCU. */
+static void hand_to_nic(struct tap_port *tap, struct tap_dev *dev, struct sk_buff *list)
 {
-	struct tap_dev *dev = rcu_dereference(queue_of(tap)->tap);
-
-	if (likely(dev)) {
-		for (; unlikely(lost) && dev->count_tx_dropped; lost--)
-			dev->count_tx_dropped(dev);
-		nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk, list, &tap->flushed);
-	} else {
-		kfree_skb_list(list);
-		tap->flushed.no_device += n;
-	}
+	nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk, list, &tap->flushed);
 }
 
 static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 {
 	struct sk_buff *first = NULL, **tail = &first, *skb;
-	unsigned int i, made = 0;
+	struct tap_dev *dev;
+	unsigned int i;
 
 	local_bh_disable();
 	rcu_read_lock();
-	for (i = 0; i < n; i++) {
-		skb = make_frame(tap, &tap->tx[i]);
-		if (unlikely(!skb))
-			continue;
-		*tail = skb;
-		tail = &skb->next;
-		made++;
+	dev = rcu_dereference(queue_of(tap)->tap);
+	if (unlikely(!dev)) {
+		lose_gathered(tap, n);
+		goto out;
 	}
-	hand_to_nic(tap, first, made, n - made);
+	for (i = 0; i < n; i++) {
+		skb = make_frame(tap, dev->dev, &tap->tx[i]);
+		if (likely(skb)) {
+			*tail = skb;
+			tail = &skb->next;
+		} else if (dev->count_tx_dropped) {
+			dev->count_tx_dropped(dev);
+		}
+	}
+	hand_to_nic(tap, dev, first);
+out:
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -279,6 +282,7 @@ static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
 	size_t len = iov_iter_count(frame) - tap->hdr_len;
 	size_t linear = min_t(size_t, len, TAP_LINEAR);
 	struct sk_buff *skb;
+	struct tap_dev *dev;
 	int err;
 
 	err = mend_hdr_len(hdr, len);
@@ -293,17 +297,22 @@ static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
 	skb->data_len = len - linear;
 	skb->len += len - linear;
 	iov_iter_advance(frame, tap->hdr_len);
-	err = skb_copy_datagram_from_iter(skb, 0, frame, len) ?: finish_frame(skb, hdr);
+	err = skb_copy_datagram_from_iter(skb, 0, frame, len);
 	if (unlikely(err)) {
 		kfree_skb(skb);
 		return err;
 	}
 	local_bh_disable();
 	rcu_read_lock();
-	hand_to_nic(tap, skb, 1, 0);
+	dev = rcu_dereference(queue_of(tap)->tap);
+	err = dev ? finish_frame(skb, dev->dev, hdr) : -EIO;
+	if (likely(!err))
+		hand_to_nic(tap, dev, skb);
+	else
+		kfree_skb(skb);
 	rcu_read_unlock();
 	local_bh_enable();
-	return 0;
+	return err;
 }
 
 static int send_one(struct tap_port *tap, struct iov_iter *frame)

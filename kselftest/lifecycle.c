@@ -315,11 +315,9 @@ static bool tap_fd_closed(struct wire *other)
 static bool tap_deleted(struct wire *other)
 {
 	long long before = vmm_counter(&vmm, TX, "drop_no_device");
-	char command[64];
 	unsigned int i;
 
-	snprintf(command, sizeof(command), "ip link del %s", other->name);
-	must(!system(command));
+	shell("ip link del %s", other->name);
 	for (i = 0; i < 10; i++) {
 		uint8_t frame[100] = { };
 

@@ -11,13 +11,13 @@
 #include <limits.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "kselftest/report.h"
+#include "kselftest/shell.h"
 
 /* As much as a veth allows. */
 #define LOWER_MTU	65535
@@ -29,17 +29,6 @@ static inline bool lower_wanted(void)
 	return wire && !strcmp(wire, "macvtap");
 }
 
-static inline void lower_run(const char *format, ...)
-{
-	char command[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	must(!system(command));
-}
-
 /* @name is the end where frames arrive.  Returns the macvtap's fd. */
 static inline int lower_open(const char *name, int hdr_len)
 {
@@ -47,16 +36,15 @@ static inline int lower_open(const char *name, int hdr_len)
 	struct ifreq ifr = { .ifr_flags = flags };
 	char path[32], tap[IFNAMSIZ + 1];
 
-	lower_run("ip link add %s mtu %d type veth peer name %s-nic mtu %d", name, LOWER_MTU,
-		  name, LOWER_MTU);
+	shell("ip link add %s mtu %d type veth peer name %s-nic mtu %d", name, LOWER_MTU, name,
+	      LOWER_MTU);
 	/* Frames keep their order so: there is one queue, not one for each CPU. */
-	lower_run("ethtool -K %s tso off gro on && ethtool -K %s-nic tso off gro on", name,
-		  name);
-	lower_run("tc qdisc add dev %s-nic root pfifo", name);
-	lower_run("ip link add link %s-nic name %s-tap mtu %d type macvtap mode passthru",
-		  name, name, LOWER_MTU);
-	lower_run("ip link set %s up && ip link set %s-nic up && ip link set %s-tap up", name,
-		  name, name);
+	shell("ethtool -K %s tso off gro on && ethtool -K %s-nic tso off gro on", name, name);
+	shell("tc qdisc add dev %s-nic root pfifo", name);
+	shell("ip link add link %s-nic name %s-tap mtu %d type macvtap mode passthru", name,
+	      name, LOWER_MTU);
+	shell("ip link set %s up && ip link set %s-nic up && ip link set %s-tap up", name, name,
+	      name);
 	snprintf(tap, sizeof(tap), "%s-tap", name);
 	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(tap));
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -69,7 +57,7 @@ static inline void lower_close(const char *name)
 {
 	/* It has gone with its namespace if another one was entered. */
 	if (if_nametoindex(name))
-		lower_run("ip link del %s", name);
+		shell("ip link del %s", name);
 }
 
 #endif /* KSELFTEST_LOWER_H */

@@ -59,18 +59,6 @@ static void space_close(void)
 	must(waitpid(space.pid, NULL, 0) == space.pid);
 }
 
-__attribute__((format(printf, 1, 2)))
-static void shell(const char *format, ...)
-{
-	char command[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	must(!system(command));
-}
-
 /* Send until a counter has grown: nothing else tells of what has happened. */
 static bool send_until(const char *counter)
 {

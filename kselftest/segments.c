@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	}
 	wire_open(&wire, "wire0", VMM_HDR);
 	/* Segments are not put together again. */
-	lower_run("ethtool -K wire0 gro off");
+	shell("ethtool -K wire0 gro off");
 	watch = watch_open(wire.index);
 	vmm_run(&vmm, &wire, VMM_BASIC, 64);
 	watch_drain(watch);

@@ -219,16 +219,16 @@ static struct sk_buff *drive(struct net_device *dev, struct netdev_queue *txq,
 /* Checksums, segments and pages, for a NIC that can't.  What can't be sent is gone. */
 static struct sk_buff *validate(struct nshim_lane *lane, struct sk_buff *list)
 {
+	bool is_gso = skb_is_gso(list), again;
 	unsigned int n = 0, bytes = 0;
 	struct sk_buff *skb;
-	bool again;
 
-	if (skb_is_gso(list)) {
-		list = validate_xmit_skb_list(list, lane->lower, &again);
+	list = validate_xmit_skb_list(list, lane->lower, &again);
+	/* Segments are still one frame, or none. */
+	if (is_gso) {
 		n = !!list;
 		bytes = lane->bytes;
 	} else {
-		list = validate_xmit_skb_list(list, lane->lower, &again);
 		for (skb = list; skb; skb = skb->next) {
 			n++;
 			bytes += skb->len;

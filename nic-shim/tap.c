@@ -80,7 +80,7 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 /* Does the tap prepend what was said? */
 static bool header_is_as_said(const struct tap_port *tap)
 {
-	const struct tap_queue *q = container_of(tap->sock, struct tap_queue, sock);
+	const struct tap_queue *q = tap_queue_of(tap);
 	int len = q->flags & IFF_VNET_HDR ? READ_ONCE(q->vnet_hdr_sz) : 0;
 
 	return len == tap->hdr_len;
@@ -227,6 +227,19 @@ static const struct nshim_ops tap_ops = {
 	.recv		= tap_recv,
 };
 
+/* Is there a NIC below that can be driven?  For the socket of what is no tun device. */
+static bool is_on_macvlan(const struct tap_port *tap)
+{
+	struct tap_dev *dev;
+	bool is;
+
+	rcu_read_lock();
+	dev = rcu_dereference(tap_queue_of(tap)->tap);
+	is = dev && netif_is_macvlan(dev->dev);
+	rcu_read_unlock();
+	return is;
+}
+
 static int find_socket(struct tap_port *tap, struct file *file)
 {
 	tap->sock = tun_get_socket(file);
@@ -237,7 +250,7 @@ static int find_socket(struct tap_port *tap, struct file *file)
 	tap->sock = tap_get_socket(file);
 	if (IS_ERR(tap->sock))
 		return PTR_ERR(tap->sock);
-	tap->is_macvtap = nshim_tap_is_macvtap(tap);
+	tap->is_macvtap = is_on_macvlan(tap);
 	tap->ring = tap_get_ptr_ring(file);
 	return PTR_ERR_OR_ZERO(tap->ring);
 }

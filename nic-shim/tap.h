@@ -69,10 +69,15 @@ static inline struct tap_port *to_tap(struct nshim_port *port)
 	return container_of(port, struct tap_port, port);
 }
 
+/* Of a macvtap alone: a tun device's socket is another one. */
+static inline struct tap_queue *tap_queue_of(const struct tap_port *tap)
+{
+	return container_of(tap->sock, struct tap_queue, sock);
+}
+
 int nshim_tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait);
 void nshim_tap_flush(struct nshim_port *port, struct nshim_flushed *flushed);
 bool nshim_tap_may_send(struct nshim_port *port);
-bool nshim_tap_is_macvtap(const struct tap_port *tap);
 bool nshim_tap_has_room(struct tap_port *tap);
 
 #endif /* NIC_SHIM_TAP_H */

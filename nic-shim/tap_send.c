@@ -60,30 +60,6 @@ static void hand_to_tap(struct tap_port *tap, unsigned int n)
 
 /* Past the tap */
 
-static struct tap_queue *queue_of(const struct tap_port *tap)
-{
-	return container_of(tap->sock, struct tap_queue, sock);
-}
-
-/**
- * nshim_tap_is_macvtap() - is there a NIC below that can be driven?
- * @tap: a port with the socket of a tap that is no tun device
- *
- * Context: process.
- * Return: whether.
- */
-bool nshim_tap_is_macvtap(const struct tap_port *tap)
-{
-	struct tap_dev *dev;
-	bool is;
-
-	rcu_read_lock();
-	dev = rcu_dereference(queue_of(tap)->tap);
-	is = dev && netif_is_macvlan(dev->dev);
-	rcu_read_unlock();
-	return is;
-}
-
 /*
  * As tap_get_user() and tap_get_user_xdp() (drivers/net/tap.c) understand a frame; but
  * where its transport header is, is looked for only if it takes the long way.
@@ -141,7 +117,7 @@ static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 
 	local_bh_disable();
 	rcu_read_lock();
-	dev = rcu_dereference(queue_of(tap)->tap);
+	dev = rcu_dereference(tap_queue_of(tap)->tap);
 	if (unlikely(!dev)) {
 		lose_gathered(tap, n);
 		goto out;
@@ -304,7 +280,7 @@ static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
 	}
 	local_bh_disable();
 	rcu_read_lock();
-	dev = rcu_dereference(queue_of(tap)->tap);
+	dev = rcu_dereference(tap_queue_of(tap)->tap);
 	err = dev ? finish_frame(skb, dev->dev, hdr) : -EIO;
 	if (likely(!err))
 		hand_to_nic(tap, dev, skb);

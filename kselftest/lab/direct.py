@@ -75,14 +75,6 @@ class Surroundings:
         return ' 0 received' in self.guest.sh(f'{PING} -n -c 3 -i 0.2 -W 1 {addr}',
                                               check=False)
 
-    def sent_by_nic(self):
-        with open(f'/sys/class/net/{self.lower}/statistics/tx_packets',
-                  encoding='ascii') as file:
-            return int(file.read())
-
-    def tc(self, command):
-        run(f'tc {command}')
-
 
 def mostly(direct, frames):
     """All but what asks for an address, and what found the NIC busy."""
@@ -125,16 +117,17 @@ def check_seen(tap, at):
 
 
 def statistics(name):
+    """How many frames a device says it has sent."""
     with open(f'/sys/class/net/{name}/statistics/tx_packets', encoding='ascii') as file:
         return int(file.read())
 
 
 def check_neighbours(tap, at):
     tap.ok(at.sibling(), 'a macvlan on the same NIC is reached')
-    before = at.sent_by_nic()
+    before = statistics(at.lower)
     frames, direct, good = at.moved(at.sibling)
     tap.ok(good and direct <= 2 < frames, 'not by the driver', f'{direct} of {frames}')
-    tap.ok(at.sent_by_nic() - before <= 6, 'nor by the wire')
+    tap.ok(statistics(at.lower) - before <= 6, 'nor by the wire')
 
     other = MAC[:-1] + '8'
     at.guest.sh(f'arp -s {SIBLING} {other}')
@@ -166,11 +159,11 @@ def check_deaf(tap, at):
 def check_hooks(tap, at):
     """What the operator has put before the NIC is in force."""
     for name, dev in (('the NIC', at.lower), ('the macvtap', at.port.name)):
-        at.tc(f'qdisc add dev {dev} clsact')
-        at.tc(f'filter add dev {dev} egress matchall action drop')
+        run(f'tc qdisc add dev {dev} clsact')
+        run(f'tc filter add dev {dev} egress matchall action drop')
         frames, direct, good = at.moved(at.is_cut_off)
         tap.ok(good and frames and not direct, f'a filter of {name} drops all', direct)
-        at.tc(f'qdisc del dev {dev} clsact')
+        run(f'tc qdisc del dev {dev} clsact')
         tap.ok(at.guest.ping(PEER), 'and is taken away')
         run('nft add table netdev t')
         run(f'nft add chain netdev t c "{{ type filter hook egress device {dev} '
@@ -183,7 +176,7 @@ def check_hooks(tap, at):
 
 def check_shaped(tap, at):
     """A guest that is faster than the NIC loses nothing in the host."""
-    at.tc(f'qdisc add dev {at.lower} root tbf rate {RATE} burst 20000 limit {LIMIT}')
+    run(f'tc qdisc add dev {at.lower} root tbf rate {RATE} burst 20000 limit {LIMIT}')
     sink = receive(at.peer, f'udp-sink 7002 {BURSTS * FRAMES} 20')
     frames, direct, _ = at.moved(lambda: at.guest.probe(
         f'udp-burst {PEER} 7002 {BURSTS} {FRAMES} {SIZE} 0'))
@@ -195,7 +188,7 @@ def check_shaped(tap, at):
     tap.ok('dropped 0' in shown, 'and it drops none', shown)
     tap.ok(at.tx()['no_room'], 'the guest has had to wait', at.tx())
     tap.note(f'{frames} frames, no_room {at.tx()["no_room"]}')
-    at.tc(f'qdisc del dev {at.lower} root')
+    run(f'tc qdisc del dev {at.lower} root')
     frames, direct, good = at.moved(at.sweep)
     tap.ok(good and mostly(direct, frames), 'without it they are direct again',
            f'{direct} of {frames}')

@@ -107,20 +107,22 @@ static inline struct net_device *compat_alloc_netdev_dummy(void)
 #define compat_copy_may_sleep(skb)	skb_is_nonlinear(skb)
 #endif
 
-/* 6.6: tc's programs and clsact share a hook. */
+/* 6.6: tc's programs and clsact share a hook; @way: egress or ingress. */
+#if defined(CONFIG_NET_XGRESS)
+#define compat_has_tc(dev, way)	rcu_access_pointer((dev)->tcx_##way)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0) && defined(CONFIG_NET_CLS_ACT)
+#define compat_has_tc(dev, way)	rcu_access_pointer((dev)->miniq_##way)
+#else
+#define compat_has_tc(dev, way)	false
+#endif
+
 static inline bool compat_has_egress_hooks(const struct net_device *dev)
 {
 #ifdef CONFIG_NETFILTER_EGRESS
 	if (rcu_access_pointer(dev->nf_hooks_egress))
 		return true;
 #endif
-#if defined(CONFIG_NET_XGRESS)
-	return rcu_access_pointer(dev->tcx_egress);
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0) && defined(CONFIG_NET_CLS_ACT)
-	return rcu_access_pointer(dev->miniq_egress);
-#else
-	return false;
-#endif
+	return compat_has_tc(dev, egress);
 }
 
 static inline bool compat_has_ingress_hooks(const struct net_device *dev)
@@ -129,13 +131,7 @@ static inline bool compat_has_ingress_hooks(const struct net_device *dev)
 	if (rcu_access_pointer(dev->nf_hooks_ingress))
 		return true;
 #endif
-#if defined(CONFIG_NET_XGRESS)
-	return rcu_access_pointer(dev->tcx_ingress);
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0) && defined(CONFIG_NET_CLS_ACT)
-	return rcu_access_pointer(dev->miniq_ingress);
-#else
-	return false;
-#endif
+	return compat_has_tc(dev, ingress);
 }
 
 /* After 6.12: frames may wait for whoever has a queueing discipline's lock. */

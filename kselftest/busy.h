@@ -196,17 +196,19 @@ static inline void busy_start(struct busy *busy, struct vmm *vmm,
 	must(!pthread_create(&busy->kicker, NULL, busy_kick, busy));
 }
 
-/* Until it has sent @n frames; it may be at its end before. */
+/* Until it has sent @n frames, and one has come in. */
 static inline bool busy_wait(struct busy *busy, uint32_t n)
 {
 	unsigned int tries;
 
 	for (tries = 0; tries < 3000; tries++) {
-		if (__atomic_load_n(&busy->sent, __ATOMIC_RELAXED) >= n)
+		if (__atomic_load_n(&busy->sent, __ATOMIC_RELAXED) >= n &&
+		    __atomic_load_n(&busy->delivered, __ATOMIC_RELAXED))
 			return true;
 		poll(NULL, 0, 10);
 	}
-	return because("%u frames of %u in 30 s", busy->sent, n);
+	return because("%u frames of %u sent, %u came in, in 30 s", busy->sent, n,
+		       busy->delivered);
 }
 
 /* The queues are attached, and left alone by now: all that was posted leaves. */

@@ -8,6 +8,8 @@ set -u
 
 claim() { printf 'TAP version 13\nok 1 %s\n1..1\n' "$1"; }
 
+first_time() { [ ! -e /out/tried ] && touch /out/tried; }
+
 triple_fault() { echo triple >/sys/kernel/reboot/type; echo b >/proc/sysrq-trigger; }
 
 case $1 in
@@ -16,7 +18,7 @@ skip)     claim 'this cannot be tried here # SKIP on purpose' ;;
 again)    printf 'TAP version 13\nnot ok 1 fails at first\n# lab: again\n'
 	  claim 'is well at the second try' ;;
 triple)   claim 'is well at the second try'
-	  [ -e /out/tried ] || { touch /out/tried; triple_fault; } ;;
+	  if first_time; then triple_fault; fi ;;
 triples)  claim 'ends with a triple fault'; triple_fault ;;
 twice)    printf 'TAP version 13\nok 1 is well at first\n# lab: again\n'
 	  printf 'TAP version 13\nnot ok 1 fails at the second try\n1..1\n' ;;
@@ -24,6 +26,11 @@ fail)     printf 'TAP version 13\nnot ok 1 fails on purpose\n1..1\n' ;;
 exit)     claim 'exits with 3'; exit 3 ;;
 noplan)   printf 'TAP version 13\nok 1 has no plan\n' ;;
 short)    printf 'TAP version 13\nok 1 has one result of two\n1..2\n' ;;
+oops)     claim 'is well at the second try'
+	  if first_time; then echo c >/proc/sysrq-trigger; fi ;;
+ours)     claim 'has one of ours on the stack'
+	  echo 'ktwin_handle_kick+0x1/0x2 [kvm_twin]' >/dev/kmsg
+	  if first_time; then echo c >/proc/sysrq-trigger; fi ;;
 panic)    claim 'panics'; echo c >/proc/sysrq-trigger ;;
 reboot)   claim 'reboots'; busybox reboot -f ;;
 poweroff) claim 'powers off'; busybox poweroff -f ;;

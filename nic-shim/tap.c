@@ -86,6 +86,36 @@ static bool header_is_as_said(const struct tap_port *tap)
 	return len == tap->hdr_len;
 }
 
+/*
+ * As skb_copy_datagram_iter() (net/core/datagram.c), but without asking the allocators
+ * whether what an skb says of its own memory is so.
+ */
+static int copy_data(const struct sk_buff *skb, struct iov_iter *to)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	unsigned int len = skb_headlen(skb), i;
+	const struct sk_buff *part;
+
+	if (_copy_to_iter(skb->data, len, to) != len)
+		return -EFAULT;
+	for (i = 0; i < shinfo->nr_frags; i++) {
+		const skb_frag_t *frag = &shinfo->frags[i];
+
+		len = skb_frag_size(frag);
+		/* There is no page of a device's own memory. */
+		if (!skb_frag_page(frag) ||
+		    copy_page_to_iter(skb_frag_page(frag), skb_frag_off(frag), len, to) != len)
+			return -EFAULT;
+	}
+	skb_walk_frags(skb, part) {
+		int err = copy_data(part, to);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Header and frame, as tap_put_user() (drivers/net/tap.c), but with the number of buffers. */
 static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct iov_iter *to,
 		      unsigned int buffers)
@@ -101,7 +131,7 @@ static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct io
 		if (_copy_to_iter(&hdr, len, to) != len)
 			return -EFAULT;
 	}
-	return skb_copy_datagram_iter(skb, 0, to, skb->len) ?: len + skb->len;
+	return copy_data(skb, to) ?: len + skb->len;
 }
 
 static int recv_from_macvtap(struct tap_port *tap, struct sk_buff *skb, struct iov_iter *to,

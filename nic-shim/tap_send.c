@@ -218,10 +218,13 @@ static noinline int gather(struct tap_port *tap, struct iov_iter *frame,
 	buf = page_frag_alloc(&tap->frags, buflen, gfp);
 	if (unlikely(!buf))
 		return gfpflags_allow_blocking(gfp) ? -ENOMEM : -EBUSY;
-	/* One copy takes both: the header comes to lie in the headroom. */
+	/*
+	 * One copy takes both: the header comes to lie in the headroom.  The fragment is as
+	 * long as that, see nshim_tap_xmit(): no need to look it up.
+	 */
 	err = -EFAULT;
 	front = buf + pad - tap->hdr_len;
-	if (unlikely(!copy_from_iter_full(front, len, frame)))
+	if (unlikely(_copy_from_iter(front, len, frame) != len))
 		goto err_free;
 	memset(buf, 0, COMPAT_TUN_BATCH_HDR_MAX);
 	hdr = compat_tun_batch_hdr(buf, buflen);

@@ -13,7 +13,7 @@ CAN_FAIL = re.compile(r'''
     vhost_iotlb_(alloc|add_range)|anon_inode_getfile|kthread_create\w*|
     cgroup_attach_task_all|debugfs_create\w*|single_open|_*page_frag_alloc\w*|
     misc_register|alloc_netdev\w*|mmu_notifier_register|vmap|napi_build_skb|
-    alloc_skb_with_frags|skb_copy_datagram_(from_)?iter|register_netdevice_notifier''', re.VERBOSE)
+    alloc_skb_with_frags|skb_copy_datagram_from_iter|copy_page_to_iter|register_netdevice_notifier''', re.VERBOSE)
 # Single words of user memory: not by fault injection, which knows nothing of them.
 WORD = re.compile(r'__(get|put)_user_\w+')
 # What does neither, or does it for tracing, which goes on without.  To pin a page fails

@@ -26,6 +26,7 @@
 	X(PACKETS_SOFTIRQ,	"packets_softirq")			\
 	X(PACKETS_DIRECT,	"packets_direct")			\
 	X(PACKETS_SWITCHED,	"packets_switched")			\
+	X(PACKETS_AGGREGATED,	"packets_aggregated")			\
 	X(DEFERRED,		"deferred")				\
 	X(PUMP_NS,		"pump_ns")				\
 	X(OVERFLOWS,		"overflows")				\

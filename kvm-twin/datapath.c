@@ -215,6 +215,8 @@ void ktwin_flush_tx(struct ktwin_vq *vq)
 		ktwin_add(vq, PACKETS_DIRECT, flushed.direct);
 	if (flushed.switched)
 		ktwin_add(vq, PACKETS_SWITCHED, flushed.switched);
+	if (flushed.aggregated)
+		ktwin_add(vq, PACKETS_AGGREGATED, flushed.aggregated);
 	lost = flushed.no_device + flushed.no_memory + flushed.malformed + flushed.full;
 	if (likely(!lost))
 		return;

@@ -18,6 +18,8 @@ module_param_named(moderation_us, ktwin_moderation_us, uint, 0444);
 MODULE_PARM_DESC(moderation_us, "adaptive: how often a new queue that is busy is looked at");
 module_param_named(moderation_kicks, ktwin_moderation_kicks, uint, 0444);
 MODULE_PARM_DESC(moderation_kicks, "adaptive: so many kicks in that time are many");
+module_param_named(aggregate, nshim_most_aggregated, uint, 0644);
+MODULE_PARM_DESC(aggregate, "most frames of a TCP stream that a NIC is handed as one");
 
 static int __init ktwin_init(void)
 {

@@ -121,21 +121,28 @@ int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_de
 	return dev_queue_xmit(skb);
 }
 
+/* Segments that were made of them are one each. */
+static unsigned int frames_in(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) ? nshim_cb(skb)->frames : 1;
+}
+
 /* To the NIC's queueing discipline. */
 static void leave_all(struct nshim_lane *lane, struct sk_buff *list)
 {
-	unsigned int n = 0, sent = 0, bytes = 0, len;
+	unsigned int n = 0, sent = 0, bytes = 0, frames, len;
 	struct sk_buff *skb, *next;
 	int ret;
 
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
 		len = skb->len;
-		n++;
+		frames = frames_in(skb);
+		n += frames;
 		ret = nshim_lane_leave(lane, skb, lane->lower, true);
 		if (net_xmit_eval(ret))
 			continue;
-		sent++;
+		sent += frames;
 		bytes += len;
 	}
 	nshim_lane_count(lane, sent, bytes);
@@ -149,7 +156,7 @@ static void leave_rest(struct nshim_lane *lane, struct sk_buff *list)
 	const struct sk_buff *skb;
 
 	for (skb = list; skb; skb = skb->next) {
-		lane->n -= !!lane->n;
+		lane->n -= min(lane->n, frames_in(skb));
 		lane->bytes -= min(lane->bytes, skb->len);
 	}
 	leave_all(lane, list);
@@ -224,9 +231,9 @@ static struct sk_buff *validate(struct nshim_lane *lane, struct sk_buff *list)
 	struct sk_buff *skb;
 
 	list = validate_xmit_skb_list(list, lane->lower, &again);
-	/* Segments are still one frame, or none. */
+	/* Segments are still what they were made of, or nothing. */
 	if (is_gso) {
-		n = !!list;
+		n = list ? lane->n : 0;
 		bytes = lane->bytes;
 	} else {
 		for (skb = list; skb; skb = skb->next) {
@@ -285,7 +292,8 @@ void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb)
 	bool is_gso = skb_is_gso(skb);
 	struct netdev_queue *txq;
 
-	if (unlikely(is_gso && lane->lower->features & NETIF_F_GSO_ROBUST)) {
+	if (unlikely(is_gso && skb_shinfo(skb)->gso_type & SKB_GSO_DODGY &&
+		     lane->lower->features & NETIF_F_GSO_ROBUST)) {
 		nshim_lane_end(lane);
 		nshim_lane_leave(lane, skb, lane->upper, true);
 		return;
@@ -297,7 +305,7 @@ void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb)
 	lane->txq = txq;
 	*lane->tail = skb;
 	lane->tail = &skb->next;
-	lane->n++;
+	lane->n += nshim_cb(skb)->frames;
 	lane->bytes += skb->len;
 	if (is_gso)
 		nshim_lane_end(lane);

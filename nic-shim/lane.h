@@ -34,6 +34,17 @@ struct nshim_lane {
 	unsigned int		bytes;
 };
 
+/* In an skb's control buffer, until somebody else has it: frames of the owner's in it. */
+struct nshim_cb {
+	unsigned int frames;
+};
+
+static inline struct nshim_cb *nshim_cb(const struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct nshim_cb) > sizeof(skb->cb));
+	return (struct nshim_cb *)skb->cb;
+}
+
 bool nshim_lane_is_open(const struct nshim_lane *lane);
 void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb);
 void nshim_lane_end(struct nshim_lane *lane);

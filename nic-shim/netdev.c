@@ -110,7 +110,7 @@ static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane
 {
 	const u8 *dest = eth_hdr(skb)->h_dest;
 	struct net_device *sibling = NULL;
-	unsigned int len = skb->len;
+	unsigned int frames = nshim_cb(skb)->frames, len = skb->len;
 	int ret = -EOPNOTSUPP;
 
 	if (likely(!is_multicast_ether_addr(dest))) {
@@ -127,10 +127,10 @@ static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane
 		return true;
 	}
 	if (ret)
-		lane->flushed->full++;
+		lane->flushed->full += frames;
 	else
-		lane->flushed->switched++;
-	nshim_lane_count(lane, 1, len);
+		lane->flushed->switched += frames;
+	nshim_lane_count(lane, frames, len);
 	return true;
 }
 

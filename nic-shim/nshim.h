@@ -38,6 +38,7 @@ struct nshim_owner {
  * @direct: how many a NIC's driver was handed directly; those of its queueing discipline
  *	and of taps are none
  * @switched: how many another twin was given directly
+ * @aggregated: how many were handed on as part of a bigger one
  * @full: lost, as that twin's guest has not received what it was given before
  * @no_device: lost, as the device was gone
  * @no_memory: lost for want of memory
@@ -46,6 +47,7 @@ struct nshim_owner {
 struct nshim_flushed {
 	unsigned int direct;
 	unsigned int switched;
+	unsigned int aggregated;
 	unsigned int full;
 	unsigned int no_device;
 	unsigned int no_memory;
@@ -93,6 +95,10 @@ struct nshim_port {
 	struct file		*file;
 	bool			counts_buffers;
 };
+
+/* aggregate.c: most frames of a stream that a NIC is handed as one; at any time */
+
+extern unsigned int nshim_most_aggregated;
 
 /* netdev.c */
 

@@ -8,6 +8,7 @@
  */
 #include <linux/errno.h>
 #include <linux/etherdevice.h>
+#include <linux/if_macvlan.h>
 #include <linux/if_tap.h>
 #include <linux/if_tun.h>
 #include <linux/if_vlan.h>
@@ -16,6 +17,8 @@
 #include <net/sock.h>
 #include <net/xdp.h>
 
+#include "nic-shim/aggregate.h"
+#include "nic-shim/lane.h"
 #include "nic-shim/tap.h"
 
 /* Longer than any frame.  Taps compute with int: to them, 2^32 - 1 is -1. */
@@ -70,6 +73,7 @@ static int finish_frame(struct sk_buff *skb, struct net_device *dev,
 	int depth;
 
 	skb->dev = dev;
+	nshim_cb(skb)->frames = 1;
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb->protocol = eth_hdr(skb)->h_proto;
@@ -109,11 +113,33 @@ static void hand_to_nic(struct tap_port *tap, struct tap_dev *dev, struct sk_buf
 	nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk, list, &tap->flushed);
 }
 
+/* As many of a batch, from its first on, as become one.  Context: as make_frame(). */
+static struct sk_buff *make_aggregate(struct tap_port *tap, struct net_device *dev,
+				      struct xdp_buff *frames, unsigned int n)
+{
+	struct sk_buff *skb = make_frame(tap, dev, frames);
+	unsigned int i;
+
+	if (n < 2)
+		return skb;
+	if (unlikely(!skb)) {
+		for (i = 1; i < n; i++)
+			page_frag_free(frames[i].data_hard_start);
+		tap->flushed.no_memory += n - 1;
+		return NULL;
+	}
+	nshim_aggregate_make(skb, frames, n);
+	nshim_cb(skb)->frames = n;
+	tap->flushed.aggregated += n;
+	return skb;
+}
+
 static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 {
 	struct sk_buff *first = NULL, **tail = &first, *skb;
+	unsigned int i, run, limit;
+	struct net_device *lower;
 	struct tap_dev *dev;
-	unsigned int i;
 
 	local_bh_disable();
 	rcu_read_lock();
@@ -122,8 +148,11 @@ static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 		lose_gathered(tap, n);
 		goto out;
 	}
-	for (i = 0; i < n; i++) {
-		skb = make_frame(tap, dev->dev, &tap->tx[i]);
+	lower = macvlan_dev_real_dev(dev->dev);
+	limit = nshim_aggregate_limit(lower);
+	for (i = 0; i < n; i += run) {
+		run = nshim_aggregate_run(lower, &tap->tx[i], min(n - i, limit));
+		skb = make_aggregate(tap, dev->dev, &tap->tx[i], run);
 		if (likely(skb)) {
 			*tail = skb;
 			tail = &skb->next;

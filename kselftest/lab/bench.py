@@ -12,7 +12,7 @@ import time
 from contextlib import closing
 
 from lab import EmulatorError, Error, Tap, default_device
-from bench_places import Guests, Native, World
+from bench_places import AGGREGATES, Guests, Native, World
 from bench_work import chosen, transmit
 
 OUT = '/out/bench'
@@ -23,8 +23,8 @@ QUIET = {
     '/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs': '4000000',
 }
 # The contenders that one device serves, and so the same guests.
-SHARING = {'inline': ('inline', 'worker', 'softirq', 'adaptive'), 'vhost-net': ('vhost-net',),
-           'qemu': ('qemu',)}
+SHARING = {'inline': ('inline', 'worker', 'softirq', 'adaptive', *AGGREGATES),
+           'vhost-net': ('vhost-net',), 'qemu': ('qemu',)}
 # Where the module has no part in what goes wrong.
 OTHERS = ('vhost-net', 'qemu')
 

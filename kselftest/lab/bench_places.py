@@ -16,6 +16,9 @@ from guest import Guest
 
 PEER = '10.9.0.1'
 LOAD = OUT + '/load'
+# The policy adaptive, with so many frames of a stream at most put together.
+AGGREGATES = {f'{most}-in-one': most for most in (1, 2, 5, 10, 20, 64)}
+MOST = '/sys/module/kvm_twin/parameters/aggregate'
 DEVICES = {'vhost-net': '/dev/vhost-net', 'qemu': None,
            'inline': DEVICE, 'worker': DEVICE, 'softirq': DEVICE, 'adaptive': DEVICE}
 
@@ -166,8 +169,11 @@ class Guests:
 
     def choose(self, contender):
         """Which of the contenders that share the device it is from now on."""
-        if DEVICES[self.device] == DEVICE:
-            set_policy(contender)
+        if DEVICES[self.device] != DEVICE:
+            return
+        set_policy('adaptive' if contender in AGGREGATES else contender)
+        with open(MOST, 'w') as file:
+            file.write(str(AGGREGATES.get(contender, 64)))
 
     def close(self):
         for guest in self.guests:

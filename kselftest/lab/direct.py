@@ -94,6 +94,24 @@ def check_direct(tap, at):
            f'{direct} of {frames}')
 
 
+def check_aggregated(tap, at):
+    """Of a guest that does not have segmentation offloaded the NIC gets big frames, and
+    the wire the guest's."""
+    for offload in ('tso off', 'tx off'):
+        at.guest.sh(f'ethtool -K eth0 {offload}')
+        before = at.tx()['packets_aggregated']
+        frames, direct, _ = at.moved(lambda: transfer(
+            tap, f'{BYTES} bytes arrive unchanged with {offload}', at.guest, at.peer,
+            PEER, 7002, BYTES))
+        aggregated = at.tx()['packets_aggregated'] - before
+        tap.ok(mostly(direct, frames) and frames > BYTES // 1500,
+               f'the NIC\'s driver has them all, with {offload}', f'{direct} of {frames}')
+        tap.ok(frames // 2 < aggregated < frames, 'most as parts of bigger frames',
+               f'{aggregated} of {frames}')
+        tap.note(f'{aggregated} of {frames} frames were put together')
+    at.guest.sh('ethtool -K eth0 tx on tso on')
+
+
 def check_seen(tap, at):
     """What tcpdump and ip -s show is as it was."""
     mac = bytes.fromhex(at.port.mac.replace(':', ''))
@@ -223,6 +241,7 @@ def main(tap):
     with Surroundings() as at:
         tap.ok(at.guest.ping(PEER), 'over a macvtap the guest reaches the peer')
         check_direct(tap, at)
+        check_aggregated(tap, at)
         check_seen(tap, at)
         check_neighbours(tap, at)
         check_deaf(tap, at)

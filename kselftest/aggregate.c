@@ -9,14 +9,15 @@
 #include "kselftest/tcpstream.h"
 #include "kselftest/watch.h"
 
-#define FRAMES		6	/* of a stream */
+#define FRAMES		6	/* of a stream, mostly */
+#define MANY		40
 #define ROUNDS		300	/* at random */
 #define PARAMETER	"/sys/module/kvm_twin/parameters/aggregate"
 
 static struct vmm vmm;
 static struct wire wire;
 static int watch;
-static struct stream_frame sent[FRAMES];
+static struct stream_frame sent[MANY];
 
 /* What is done to the third frame, when lengths are as they are to be. */
 
@@ -105,6 +106,16 @@ static void spoil_ip(struct stream_frame *f) { f->bytes[ETH_HLEN + 10] ^= 1; }
 static void spoil_tcp(struct stream_frame *f) { f->tcp->check ^= htons(1); }
 static void spoil_data(struct stream_frame *f) { f->bytes[f->payload + 3] ^= 1; }
 
+/* Right, but not as a NIC may write it: 0 in its other form. */
+static void spoil_zero(struct stream_frame *f)
+{
+	stream_put16(f->bytes + f->payload, 0);
+	stream_mend(f);
+	stream_put16(f->bytes + f->payload, ntohs(f->tcp->check));
+	stream_mend(f);
+	f->tcp->check = htons(0xffff);
+}
+
 #define LENGTH	500
 
 /* @third, @last: length of that frame, if it is not as that of the others. */
@@ -157,6 +168,7 @@ static const struct change {
 	{ "another DF", may_be_cut, "2 1 3", 0, 0, true, false },
 	{ "a wrong IP checksum", spoil_ip, "2 1 3", 0, 0, true, true },
 	{ "a wrong TCP checksum", spoil_tcp, "2 1 3", 0, 0, false, true },
+	{ "a TCP checksum of 0xffff", spoil_zero, "2 1 3", 0, 0, false, true },
 	{ "data that was changed", spoil_data, "2 1 3", 0, 0, false, true },
 };
 
@@ -300,6 +312,46 @@ static bool never_parts(void)
 	       (!strcmp(groups, "1 1 1 1 1 1") || because("fragments: got %s", groups));
 }
 
+/* As many as an skb has pages for, and one. */
+static bool many(const struct stream *stream)
+{
+	char groups[256];
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++)
+		stream_build(stream, &sent[i], i, i * LENGTH, LENGTH);
+	send_all(stream, MANY);
+	return arrive(MANY, groups) &&
+	       (!strcmp(groups, "18 18 4") || because("many: got %s", groups));
+}
+
+/* What the NIC would not send alone does not leave as a part either. */
+static bool none_too_long(void)
+{
+	static const struct stream stream;
+	static struct seen seen;
+	bool good;
+
+	shell("ip link set wire0 mtu %d && ip link set wire0-nic mtu %d", LENGTH, LENGTH);
+	build(&stream, &changes[0]);
+	send_all(&stream, FRAMES);
+	good = ring_reap_n(&vmm.q[TX], FRAMES, 5000) && vmm_try_tx(&vmm, &wire, 100, 1) &&
+	       watch_next(watch, &seen) && equal(seen.len, 100, "length of the first that came");
+	watch_drain(watch);
+	shell("ip link set wire0 mtu %d && ip link set wire0-nic mtu %d", LOWER_MTU, LOWER_MTU);
+	return good;
+}
+
+/* Who listens on the macvtap is to see the guest's frames. */
+static bool not_if_seen(const struct stream *stream)
+{
+	int listener = watch_open(if_nametoindex("wire0-tap"));
+	bool good = grouped(stream, &changes[0], "1 1 1 1 1 1");
+
+	close(listener);
+	return good && grouped(stream, &changes[0], "6");
+}
+
 static bool up_to(const struct stream *stream, const char *most, const char *expected)
 {
 	bool good;
@@ -351,6 +403,9 @@ static void all(void)
 		      streams[i].partial ? "the NIC's" : "the guest's");
 	claim(at_random(), "whatever they are, the frames are the ones that were sent");
 	claim(never_parts(), "fragments are not put together");
+	claim(many(&streams[0]) && many(&streams[3]), "as many as an skb has pages for");
+	claim(not_if_seen(&streams[0]), "not while somebody listens");
+	claim(none_too_long(), "frames beyond the MTU do not leave");
 	claim(limited(&streams[0]), "as many as the parameter says");
 	claim(not_without(&streams[0], "tso") && not_without(&streams[0], "sg"),
 	      "none for a NIC that does not segment");

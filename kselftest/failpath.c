@@ -400,6 +400,17 @@ static bool try_one(const struct way *way, unsigned int n, unsigned int *fired,
 	return !report.why[0];
 }
 
+/* Of many frames not each time: how much is kept for later varies. */
+static bool try_fault(unsigned int w, unsigned int n, unsigned int *fired)
+{
+	unsigned int tries = !n && ways[w].prepare == add_many ? 50 : 1, passed;
+	bool good = true;
+
+	for (*fired = 0; good && !*fired && tries; tries--)
+		good = try_one(&ways[w], n, fired, &passed);
+	return good && vmm_works(&vmm, &wire);
+}
+
 static bool each_fault(unsigned int w, unsigned int *faults)
 {
 	unsigned int site, n, fired, passed;
@@ -414,8 +425,7 @@ static bool each_fault(unsigned int w, unsigned int *faults)
 		if (!hits[site][w])
 			continue;
 		for (n = 0, fired = 1; good && fired && n < MOST; n++) {
-			good = try_one(&ways[w], n, &fired, &passed) &&
-			       vmm_works(&vmm, &wire);
+			good = try_fault(w, n, &fired);
 			*faults += fired;
 		}
 		if (!good || n == 1 || n == MOST)

@@ -26,7 +26,8 @@
 /* There is little to be had of smaller segments, and NICs may not like them. */
 #define LEAST_SEGMENT	256
 #define CSUM_AT		offsetof(struct tcphdr, check)
-#define LONGEST_HEADERS	(ETH_HLEN + 40u + 60u)
+/* With one byte more, as NICs' limits are the first length that is too much. */
+#define LONGEST_HEADERS	(ETH_HLEN + 40u + 60u + 1u)
 
 unsigned int nshim_most_aggregated = 64;
 
@@ -69,7 +70,8 @@ static bool parse_ipv4(struct segment *s, unsigned int len)
 
 	if (len < sizeof(*ip) + sizeof(struct tcphdr) || ip->version != 4 || ip->ihl != 5 ||
 	    ip->protocol != IPPROTO_TCP || ip->frag_off & htons(IP_MF | IP_OFFSET) ||
-	    ntohs(ip->tot_len) != len || ip_fast_csum(ip, 5))
+	    ntohs(ip->tot_len) != len || ip_fast_csum(ip, 5) ||
+	    ip->check == CSUM_MANGLED_0)
 		return false;
 	s->tcp = s->ip + sizeof(*ip);
 	s->len = len - sizeof(*ip);
@@ -126,8 +128,10 @@ static bool is_sound(const struct xdp_buff *frame, const struct segment *s)
 
 	if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return false;
+	/* Of the two that mean 0 one can't tell which a NIC would make. */
 	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
-		return !csum_of(s, s->len, csum_partial(s->tcp, s->len, 0));
+		return s->tcp->check && s->tcp->check != CSUM_MANGLED_0 &&
+		       !csum_of(s, s->len, csum_partial(s->tcp, s->len, 0));
 	return le16_to_cpu((__force __le16)hdr->csum_start) ==
 			(void *)s->tcp - frame->data &&
 	       le16_to_cpu((__force __le16)hdr->csum_offset) == CSUM_AT &&
@@ -201,13 +205,13 @@ static noinline unsigned int run_of_tcp(const struct net_device *lower,
 	unsigned int i;
 
 	if (!parse(&frames[0], &first) || first.payload < LEAST_SEGMENT || first.pushes ||
-	    !is_sound(&frames[0], &first))
+	    frames[0].data_end - frames[0].data > READ_ONCE(lower->mtu) + ETH_HLEN)
 		return 1;
 	n = min(n, most_by_length(lower, &first));
 	for (i = 1; i < n; i++) {
 		if (memcmp(frames[0].data, frames[i].data, ETH_HLEN) ||
 		    !parse(&frames[i], &s) || !follows(&first, &s, i) ||
-		    !is_sound(&frames[i], &s))
+		    (i == 1 && !is_sound(&frames[0], &first)) || !is_sound(&frames[i], &s))
 			break;
 		if (s.payload < first.payload || s.pushes)
 			return i + 1;
@@ -215,13 +219,15 @@ static noinline unsigned int run_of_tcp(const struct net_device *lower,
 	return i;
 }
 
-/* The first look at a frame, which may be shorter than that: there is room behind it. */
+/* The first look at a frame. */
 static bool may_be_tcp(const struct xdp_buff *frame)
 {
 	const struct ethhdr *eth = frame->data;
 	const struct ipv6hdr *ip6 = (const void *)(eth + 1);
 	const struct iphdr *ip = (const void *)(eth + 1);
 
+	if (frame->data_end - frame->data < sizeof(*eth) + sizeof(*ip))
+		return false;
 	return (eth->h_proto == htons(ETH_P_IP) && ip->protocol == IPPROTO_TCP) ||
 	       (eth->h_proto == htons(ETH_P_IPV6) && ip6->nexthdr == IPPROTO_TCP);
 }

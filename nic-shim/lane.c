@@ -306,7 +306,7 @@ void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb)
 	*lane->tail = skb;
 	lane->tail = &skb->next;
 	lane->n += nshim_cb(skb)->frames;
-	lane->bytes += skb->len;
+	lane->bytes += nshim_cb(skb)->bytes;
 	if (is_gso)
 		nshim_lane_end(lane);
 }

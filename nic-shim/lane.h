@@ -16,6 +16,8 @@ struct nshim_flushed;
  * @lower: the NIC
  * @sk: the macvtap's socket, in whose send buffer those count that have to wait
  * @flushed: where those are counted that the driver has taken
+ * @is_open: whether frames may be sent past the macvtap
+ * @is_bridged: whether it reaches others on the same NIC
  * @txq: the NIC's queue that the gathered frames are for
  * @first: they, by their next pointers
  * @tail: where the next is to be entered
@@ -27,6 +29,8 @@ struct nshim_lane {
 	struct net_device	*lower;
 	struct sock		*sk;
 	struct nshim_flushed	*flushed;
+	bool			is_open;
+	bool			is_bridged;
 	struct netdev_queue	*txq;
 	struct sk_buff		*first;
 	struct sk_buff		**tail;
@@ -34,9 +38,10 @@ struct nshim_lane {
 	unsigned int		bytes;
 };
 
-/* In an skb's control buffer, until somebody else has it: frames of the owner's in it. */
+/* In an skb's control buffer, until somebody else has it: the owner's frames in it. */
 struct nshim_cb {
 	unsigned int frames;
+	unsigned int bytes;
 };
 
 static inline struct nshim_cb *nshim_cb(const struct sk_buff *skb)

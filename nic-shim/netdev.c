@@ -102,15 +102,15 @@ static struct net_device *find_sibling(struct nshim_netdev *nic, struct net_devi
 }
 
 /*
- * To neighbours on the same NIC, as macvlan would; @open: what is for another twin may be
- * given to it.  Is it taken care of?
+ * To neighbours on the same NIC, as macvlan would; what is for another twin may be given
+ * to it.  Is it taken care of?
  */
 static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane,
-			       struct sk_buff *skb, bool open)
+			       struct sk_buff *skb)
 {
 	const u8 *dest = eth_hdr(skb)->h_dest;
 	struct net_device *sibling = NULL;
-	unsigned int frames = nshim_cb(skb)->frames, len = skb->len;
+	unsigned int len = skb->len;
 	int ret = -EOPNOTSUPP;
 
 	if (likely(!is_multicast_ether_addr(dest))) {
@@ -120,55 +120,84 @@ static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane
 	}
 	/* Frames keep their order. */
 	nshim_lane_end(lane);
-	if (sibling && open && !nic->is_copied)
+	if (sibling && lane->is_open && !nic->is_copied)
 		ret = nshim_switch(lane->lower, sibling, skb);
 	if (ret == -EOPNOTSUPP) {
 		nshim_lane_leave(lane, skb, lane->upper, !sibling);
 		return true;
 	}
 	if (ret)
-		lane->flushed->full += frames;
+		lane->flushed->full++;
 	else
-		lane->flushed->switched += frames;
-	nshim_lane_count(lane, frames, len);
+		lane->flushed->switched++;
+	nshim_lane_count(lane, 1, len);
 	return true;
+}
+
+/**
+ * nshim_netdev_begin() - before frames of a macvtap are made
+ * @lane: to be filled in
+ * @upper: the macvtap
+ * @sk: its socket, in whose send buffer those frames count that have to wait
+ * @flushed: where those are counted that go past the network core
+ *
+ * Context: BHs disabled, within an RCU read-side section that began before @upper was
+ * looked up, and does not end before nshim_netdev_send().
+ */
+void nshim_netdev_begin(struct nshim_lane *lane, struct net_device *upper, struct sock *sk,
+			struct nshim_flushed *flushed)
+{
+	*lane = (struct nshim_lane) {
+		.upper		= upper,
+		.lower		= macvlan_dev_real_dev(upper),
+		.sk		= sk,
+		.flushed	= flushed,
+		.is_bridged	= has_mode(upper, MACVLAN_MODE_BRIDGE),
+		.tail		= &lane->first,
+	};
+	lane->is_open = nshim_lane_is_open(lane);
+}
+
+/**
+ * nshim_netdev_drives() - is a frame for the NIC's driver?
+ * @nic: what is known of the NIC
+ * @lane: as nshim_netdev_begin() has left it
+ * @dest: where the frame is for
+ *
+ * Context: as nshim_netdev_begin().
+ * Return: whether; the driver may still have no room for it.
+ */
+bool nshim_netdev_drives(struct nshim_netdev *nic, const struct nshim_lane *lane,
+			 const u8 *dest)
+{
+	return lane->is_open && !is_multicast_ether_addr(dest) &&
+	       !(lane->is_bridged && find_sibling(nic, lane->lower, dest));
 }
 
 /**
  * nshim_netdev_send() - send frames of a macvtap
  * @nic: what is known of its NIC
- * @upper: the macvtap
- * @sk: its socket, in whose send buffer those frames count that have to wait
+ * @lane: as nshim_netdev_begin() has left it
  * @list: frames with MAC and network headers set, linked by their next pointers
- * @flushed: where those are counted that went past the network core
  *
  * As macvtap_start_xmit() and macvlan_queue_xmit() (drivers/net/macvlan.c) would.
  *
- * Context: BHs disabled, within an RCU read-side section that began before @upper was
- * looked up.
+ * Context: as nshim_netdev_begin().
  */
-void nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper, struct sock *sk,
-		       struct sk_buff *list, struct nshim_flushed *flushed)
+void nshim_netdev_send(struct nshim_netdev *nic, struct nshim_lane *lane,
+		       struct sk_buff *list)
 {
-	struct nshim_lane lane = {
-		.upper		= upper,
-		.lower		= macvlan_dev_real_dev(upper),
-		.sk		= sk,
-		.flushed	= flushed,
-		.tail		= &lane.first,
-	};
-	bool open = nshim_lane_is_open(&lane), bridged = has_mode(upper, MACVLAN_MODE_BRIDGE);
 	struct sk_buff *skb, *next;
 
 	lockdep_assert_in_softirq();
 	skb_list_walk_safe(list, skb, next) {
 		skb_mark_not_on_list(skb);
-		if (bridged && send_to_neighbours(nic, &lane, skb, open))
+		if (lane->is_bridged && send_to_neighbours(nic, lane, skb))
 			continue;
-		if (likely(open))
-			nshim_lane_add(&lane, skb);
+		if (likely(lane->is_open))
+			nshim_lane_add(lane, skb);
 		else
-			nshim_lane_leave(&lane, skb, upper, true);
+			nshim_lane_leave(lane, skb, lane->upper, true);
 	}
-	nshim_lane_end(&lane);
+	nshim_lane_end(lane);
 }

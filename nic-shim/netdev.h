@@ -12,6 +12,7 @@
 #define NSHIM_KNOWN	8
 
 struct nshim_flushed;
+struct nshim_lane;
 
 /**
  * struct nshim_netdev - what one queue of a macvtap knows of its NIC
@@ -28,7 +29,11 @@ struct nshim_netdev {
 	} known[NSHIM_KNOWN];
 };
 
-void nshim_netdev_send(struct nshim_netdev *nic, struct net_device *upper, struct sock *sk,
-		       struct sk_buff *list, struct nshim_flushed *flushed);
+void nshim_netdev_begin(struct nshim_lane *lane, struct net_device *upper, struct sock *sk,
+			struct nshim_flushed *flushed);
+bool nshim_netdev_drives(struct nshim_netdev *nic, const struct nshim_lane *lane,
+			 const u8 *dest);
+void nshim_netdev_send(struct nshim_netdev *nic, struct nshim_lane *lane,
+		       struct sk_buff *list);
 
 #endif /* NIC_SHIM_NETDEV_H */

@@ -8,7 +8,6 @@
  */
 #include <linux/errno.h>
 #include <linux/etherdevice.h>
-#include <linux/if_macvlan.h>
 #include <linux/if_tap.h>
 #include <linux/if_tun.h>
 #include <linux/if_vlan.h>
@@ -73,7 +72,7 @@ static int finish_frame(struct sk_buff *skb, struct net_device *dev,
 	int depth;
 
 	skb->dev = dev;
-	nshim_cb(skb)->frames = 1;
+	*nshim_cb(skb) = (struct nshim_cb) { .frames = 1, .bytes = skb->len };
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb->protocol = eth_hdr(skb)->h_proto;
@@ -107,12 +106,6 @@ static struct sk_buff *make_frame(struct tap_port *tap, struct net_device *dev,
 	return NULL;
 }
 
-/* Context: BHs disabled, RCU. */
-static void hand_to_nic(struct tap_port *tap, struct tap_dev *dev, struct sk_buff *list)
-{
-	nshim_netdev_send(&tap->nic, dev->dev, tap->sock->sk, list, &tap->flushed);
-}
-
 /* As many of a batch, from its first on, as become one.  Context: as make_frame(). */
 static struct sk_buff *make_aggregate(struct tap_port *tap, struct net_device *dev,
 				      struct xdp_buff *frames, unsigned int n)
@@ -130,15 +123,35 @@ static struct sk_buff *make_aggregate(struct tap_port *tap, struct net_device *d
 	}
 	nshim_aggregate_make(skb, frames, n);
 	nshim_cb(skb)->frames = n;
+	for (i = 1; i < n; i++)
+		nshim_cb(skb)->bytes += frames[i].data_end - frames[i].data;
 	tap->flushed.aggregated += n;
 	return skb;
+}
+
+/*
+ * How many of a batch, from its first on, become one; only for the driver, as what is
+ * configured, and who listens, is to see the frames that the guest has sent.
+ */
+static unsigned int next_run(struct tap_port *tap, const struct nshim_lane *lane,
+			     const struct xdp_buff *frames, unsigned int n)
+{
+	unsigned int run = nshim_aggregate_run(lane->lower, frames, n);
+
+	return run > 1 && nshim_netdev_drives(&tap->nic, lane, frames->data) ? run : 1;
+}
+
+static void count_dropped(struct tap_dev *dev, unsigned int n)
+{
+	while (n-- && dev->count_tx_dropped)
+		dev->count_tx_dropped(dev);
 }
 
 static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 {
 	struct sk_buff *first = NULL, **tail = &first, *skb;
 	unsigned int i, run, limit;
-	struct net_device *lower;
+	struct nshim_lane lane;
 	struct tap_dev *dev;
 
 	local_bh_disable();
@@ -148,19 +161,19 @@ static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 		lose_gathered(tap, n);
 		goto out;
 	}
-	lower = macvlan_dev_real_dev(dev->dev);
-	limit = nshim_aggregate_limit(lower);
+	nshim_netdev_begin(&lane, dev->dev, tap->sock->sk, &tap->flushed);
+	limit = lane.is_open ? nshim_aggregate_limit(lane.lower) : 1;
 	for (i = 0; i < n; i += run) {
-		run = nshim_aggregate_run(lower, &tap->tx[i], min(n - i, limit));
+		run = next_run(tap, &lane, &tap->tx[i], min(n - i, limit));
 		skb = make_aggregate(tap, dev->dev, &tap->tx[i], run);
 		if (likely(skb)) {
 			*tail = skb;
 			tail = &skb->next;
-		} else if (dev->count_tx_dropped) {
-			dev->count_tx_dropped(dev);
+		} else {
+			count_dropped(dev, run);
 		}
 	}
-	hand_to_nic(tap, dev, first);
+	nshim_netdev_send(&tap->nic, &lane, first);
 out:
 	rcu_read_unlock();
 	local_bh_enable();
@@ -289,6 +302,7 @@ static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
 {
 	size_t len = iov_iter_count(frame) - tap->hdr_len;
 	size_t linear = min_t(size_t, len, TAP_LINEAR);
+	struct nshim_lane lane;
 	struct sk_buff *skb;
 	struct tap_dev *dev;
 	int err;
@@ -314,10 +328,12 @@ static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
 	rcu_read_lock();
 	dev = rcu_dereference(tap_queue_of(tap)->tap);
 	err = dev ? finish_frame(skb, dev->dev, hdr) : -EIO;
-	if (likely(!err))
-		hand_to_nic(tap, dev, skb);
-	else
+	if (likely(!err)) {
+		nshim_netdev_begin(&lane, dev->dev, tap->sock->sk, &tap->flushed);
+		nshim_netdev_send(&tap->nic, &lane, skb);
+	} else {
 		kfree_skb(skb);
+	}
 	rcu_read_unlock();
 	local_bh_enable();
 	return err;

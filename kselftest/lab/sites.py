@@ -21,7 +21,7 @@ WORD = re.compile(r'__(get|put)_user_\w+')
 # softirq writes to, kselftest/mapped.c.  What the network core does with a frame that it
 # was given is not ours, and it does not tell.
 CANNOT = re.compile(r'''
-    _*mutex_\w+|_*raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
+    ip_fast_csum|ip_send_check|csum_\w+|_*mutex_\w+|_*raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
     _*local_bh_\w+|synchronize_\w+|call_rcu|
     kthread_(queue_work|destroy_worker|use_mm|unuse_mm|flush_work)|wake_up_process|
     vhost_iotlb_(free|itree_\w+)|(un)?pin_user_pages\w*|_*fput\w*|fget|_*task_work_add|

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "kselftest/report.h"
 #include "kselftest/shell.h"
@@ -34,19 +35,21 @@ static inline int lower_open(const char *name, int hdr_len)
 {
 	int flags = IFF_TAP | IFF_NO_PI | (hdr_len ? IFF_VNET_HDR : 0), fd;
 	struct ifreq ifr = { .ifr_flags = flags };
-	char path[32], tap[IFNAMSIZ + 1];
+	static unsigned int opened;
+	/* The one in /dev, where all namespaces meet. */
+	unsigned int index = (unsigned int)getpid() << 8 | opened++ % 256;
+	char path[32];
 
 	shell("ip link add %s mtu %d type veth peer name %s-nic mtu %d", name, LOWER_MTU, name,
 	      LOWER_MTU);
 	/* Frames keep their order so: there is one queue, not one for each CPU. */
 	shell("ethtool -K %s tso off gro on && ethtool -K %s-nic tso off gro on", name, name);
 	shell("tc qdisc add dev %s-nic root pfifo", name);
-	shell("ip link add link %s-nic name %s-tap mtu %d type macvtap mode passthru", name,
-	      name, LOWER_MTU);
+	shell("ip link add link %s-nic name %s-tap index %u mtu %d type macvtap mode passthru",
+	      name, name, index, LOWER_MTU);
 	shell("ip link set %s up && ip link set %s-nic up && ip link set %s-tap up", name, name,
 	      name);
-	snprintf(tap, sizeof(tap), "%s-tap", name);
-	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(tap));
+	snprintf(path, sizeof(path), "/dev/tap%u", index);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	must(fd >= 0);
 	must(!ioctl(fd, TUNSETIFF, &ifr));

@@ -84,9 +84,9 @@ static int finish_frame(struct sk_buff *skb, struct net_device *dev,
 	return 0;
 }
 
-/* Context: BHs disabled. */
-static struct sk_buff *make_frame(struct tap_port *tap, struct net_device *dev,
-				  struct xdp_buff *xdp)
+/* Context: BHs disabled.  Not inline: it would be there twice, for one frame and for more. */
+static noinline struct sk_buff *make_frame(struct tap_port *tap, struct net_device *dev,
+					   struct xdp_buff *xdp)
 {
 	const struct virtio_net_hdr *hdr = compat_tun_batch_hdr(xdp->data_hard_start,
 								xdp->frame_sz);

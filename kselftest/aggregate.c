@@ -75,13 +75,13 @@ static void be_udp(struct stream_frame *f)
 
 static void be_longer(struct stream_frame *f)
 {
-	stream_put16(f->bytes + ETH_HLEN + (f->ip6 ? 4 : 2),
+	frames_put16(f->bytes + ETH_HLEN + (f->ip6 ? 4 : 2),
 		     f->len - ETH_HLEN - (f->ip6 ? 40 : 0) + 1);
 }
 
 static void be_shorter(struct stream_frame *f)
 {
-	stream_put16(f->bytes + ETH_HLEN + (f->ip6 ? 4 : 2),
+	frames_put16(f->bytes + ETH_HLEN + (f->ip6 ? 4 : 2),
 		     f->len - ETH_HLEN - (f->ip6 ? 40 : 0) - 1);
 }
 
@@ -95,7 +95,7 @@ static void lose_a_byte(struct stream_frame *f)
 static void be_of_version_5(struct stream_frame *f) { f->bytes[ETH_HLEN] ^= 1 << 4 | 2 << 4; }
 
 /* IPv4 alone. */
-static void renumber(struct stream_frame *f) { stream_put16(f->bytes + ETH_HLEN + 4, 7); }
+static void renumber(struct stream_frame *f) { frames_put16(f->bytes + ETH_HLEN + 4, 7); }
 static void have_options(struct stream_frame *f) { f->bytes[ETH_HLEN] = 0x46; }
 static void be_a_part(struct stream_frame *f) { f->bytes[ETH_HLEN + 6] |= 0x20; }
 static void be_the_rest(struct stream_frame *f) { f->bytes[ETH_HLEN + 7] = 3; }
@@ -109,9 +109,9 @@ static void spoil_data(struct stream_frame *f) { f->bytes[f->payload + 3] ^= 1; 
 /* Right, but not as a NIC may write it: 0 in its other form. */
 static void spoil_zero(struct stream_frame *f)
 {
-	stream_put16(f->bytes + f->payload, 0);
+	frames_put16(f->bytes + f->payload, 0);
 	stream_mend(f);
-	stream_put16(f->bytes + f->payload, ntohs(f->tcp->check));
+	frames_put16(f->bytes + f->payload, ntohs(f->tcp->check));
 	stream_mend(f);
 	f->tcp->check = htons(0xffff);
 }

@@ -57,16 +57,24 @@ static inline uint32_t frames_ethernet(uint8_t *frame, uint64_t *state,
 	return at + 2;
 }
 
+/* Of what checksums are about, added to @sum. */
+static inline uint32_t frames_sum(const uint8_t *at, uint32_t len, uint32_t sum)
+{
+	uint32_t i;
+
+	for (i = 0; i + 1 < len; i += 2)
+		sum += at[i] << 8 | at[i + 1];
+	if (len & 1)
+		sum += at[len - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
 static inline void frames_ipv4_checksum(uint8_t *ip)
 {
-	uint32_t sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < 20; i += 2)
-		sum += ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	frames_put16(ip + 10, ~sum);
+	frames_put16(ip + 10, 0);
+	frames_put16(ip + 10, ~frames_sum(ip, 20, 0));
 }
 
 static inline uint32_t frames_ip(uint8_t *ip, const struct frames_info *info,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kselftest/frames.h"
 #include "kselftest/watch.h"
 
 #define STREAM_MAX	1514
@@ -33,25 +34,6 @@ struct stream_frame {
 	uint8_t		bytes[STREAM_MAX];
 };
 
-static inline void stream_put16(uint8_t *at, uint16_t value)
-{
-	at[0] = value >> 8;
-	at[1] = value;
-}
-
-static inline uint32_t stream_sum(const uint8_t *at, uint32_t len, uint32_t sum)
-{
-	uint32_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		sum += at[i] << 8 | at[i + 1];
-	if (len & 1)
-		sum += at[len - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 static inline uint32_t stream_tcp_at(const uint8_t *bytes)
 {
 	return ETH_HLEN + (bytes[12] == 0x86 ? 40 : 20);
@@ -62,13 +44,7 @@ static inline uint32_t stream_pseudo(const uint8_t *bytes, uint32_t len)
 {
 	uint32_t tcp = stream_tcp_at(bytes), addrs = tcp == ETH_HLEN + 40 ? 32 : 8;
 
-	return stream_sum(bytes + tcp - addrs, addrs, IPPROTO_TCP + len - tcp);
-}
-
-static inline void stream_ip_checksum(uint8_t *ip)
-{
-	stream_put16(ip + 10, 0);
-	stream_put16(ip + 10, ~stream_sum(ip, 20, 0));
+	return frames_sum(bytes + tcp - addrs, addrs, IPPROTO_TCP + len - tcp);
 }
 
 static inline void stream_checksums(uint8_t *bytes, uint32_t len)
@@ -76,10 +52,10 @@ static inline void stream_checksums(uint8_t *bytes, uint32_t len)
 	uint32_t tcp = stream_tcp_at(bytes);
 
 	if (bytes[12] == 0x08)
-		stream_ip_checksum(bytes + ETH_HLEN);
-	stream_put16(bytes + tcp + 16, 0);
-	stream_put16(bytes + tcp + 16,
-		     ~stream_sum(bytes + tcp, len - tcp, stream_pseudo(bytes, len)));
+		frames_ipv4_checksum(bytes + ETH_HLEN);
+	frames_put16(bytes + tcp + 16, 0);
+	frames_put16(bytes + tcp + 16,
+		     ~frames_sum(bytes + tcp, len - tcp, stream_pseudo(bytes, len)));
 }
 
 /* Its checksums are right again. */
@@ -93,7 +69,7 @@ static inline void stream_ip(const struct stream *stream, uint8_t *ip, unsigned 
 {
 	if (stream->ipv6) {
 		memcpy(ip, "\x60\0\0\x05\0\0\x06\x40", 8);
-		stream_put16(ip + 4, len);
+		frames_put16(ip + 4, len);
 		ip[8] = 0xfd;
 		ip[23] = 1;
 		ip[24] = 0xfd;
@@ -101,9 +77,9 @@ static inline void stream_ip(const struct stream *stream, uint8_t *ip, unsigned 
 		return;
 	}
 	memcpy(ip, "\x45\0\0\0\0\0\x40\0\x40\x06\0\0\x0a\0\0\x01\x0a\0\0\x02", 20);
-	stream_put16(ip + 2, 20 + len);
+	frames_put16(ip + 2, 20 + len);
 	/* They wrap. */
-	stream_put16(ip + 4, 0xfffe + nth);
+	frames_put16(ip + 4, 0xfffe + nth);
 }
 
 /* The @nth frame, with the bytes of the stream from @at on. */
@@ -114,7 +90,7 @@ static inline void stream_build(const struct stream *stream, struct stream_frame
 
 	memset(f, 0, sizeof(*f));
 	memcpy(f->bytes, "\x02\0\0\0\0\x09\x02\0\0\0\0\x08", 12);
-	stream_put16(f->bytes + 12, stream->ipv6 ? 0x86dd : 0x0800);
+	frames_put16(f->bytes + 12, stream->ipv6 ? 0x86dd : 0x0800);
 	f->ip6 = stream->ipv6;
 	f->tcp = (void *)(f->bytes + tcp);
 	f->payload = tcp + sizeof(struct tcphdr) + STREAM_OPTIONS;
@@ -135,7 +111,7 @@ static inline void stream_build(const struct stream *stream, struct stream_frame
 
 static inline void stream_take_checksum_off(const struct stream_frame *f, uint8_t *bytes)
 {
-	stream_put16(bytes + stream_tcp_at(bytes) + 16, stream_pseudo(bytes, f->len));
+	frames_put16(bytes + stream_tcp_at(bytes) + 16, stream_pseudo(bytes, f->len));
 }
 
 static inline void stream_ask_for_checksum(const struct stream_frame *f,
@@ -175,11 +151,11 @@ static inline uint32_t stream_cut(const struct seen *seen, unsigned int part, ui
 	memcpy(bytes + front, seen->frame + front + part * mss, len);
 	len += front;
 	if (bytes[12] == 0x08) {
-		stream_put16(bytes + ETH_HLEN + 2, len - ETH_HLEN);
-		stream_put16(bytes + ETH_HLEN + 4,
+		frames_put16(bytes + ETH_HLEN + 2, len - ETH_HLEN);
+		frames_put16(bytes + ETH_HLEN + 4,
 			     (bytes[ETH_HLEN + 4] << 8 | bytes[ETH_HLEN + 5]) + part);
 	} else {
-		stream_put16(bytes + ETH_HLEN + 4, len - ETH_HLEN - 40);
+		frames_put16(bytes + ETH_HLEN + 4, len - ETH_HLEN - 40);
 	}
 	tcp = (void *)(bytes + stream_tcp_at(bytes));
 	tcp->seq = htonl(ntohl(tcp->seq) + part * mss);
@@ -200,8 +176,8 @@ static inline bool stream_is_part(const struct seen *seen, unsigned int left,
 	} else {
 		memcpy(bytes, seen->frame, len);
 		if (seen->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-			stream_put16(bytes + start + seen->hdr.csum_offset,
-				     ~stream_sum(bytes + start, len - start, 0));
+			frames_put16(bytes + start + seen->hdr.csum_offset,
+				     ~frames_sum(bytes + start, len - start, 0));
 	}
 	return len == f->len && !memcmp(bytes, f->bytes, len);
 }

@@ -91,7 +91,14 @@ void nshim_lane_count(const struct nshim_lane *lane, unsigned int frames, unsign
 	u64_stats_update_end(&stats->syncp);
 }
 
-static void count_dropped(const struct nshim_lane *lane, unsigned int frames)
+/**
+ * nshim_lane_count_dropped() - count frames of the macvtap that are lost
+ * @lane: whose
+ * @frames: how many
+ *
+ * Context: BHs disabled.
+ */
+void nshim_lane_count_dropped(const struct nshim_lane *lane, unsigned int frames)
 {
 	const struct macvlan_dev *vlan = netdev_priv(lane->upper);
 
@@ -147,7 +154,7 @@ static void leave_all(struct nshim_lane *lane, struct sk_buff *list)
 	}
 	nshim_lane_count(lane, sent, bytes);
 	if (sent < n)
-		count_dropped(lane, n - sent);
+		nshim_lane_count_dropped(lane, n - sent);
 }
 
 /* The driver has not taken these, which may be segments: more than were given. */
@@ -242,7 +249,7 @@ static struct sk_buff *validate(struct nshim_lane *lane, struct sk_buff *list)
 		}
 	}
 	if (unlikely(n < lane->n))
-		count_dropped(lane, lane->n - n);
+		nshim_lane_count_dropped(lane, lane->n - n);
 	lane->n = n;
 	lane->bytes = bytes;
 	return list;

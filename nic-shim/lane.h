@@ -54,6 +54,7 @@ bool nshim_lane_is_open(const struct nshim_lane *lane);
 void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb);
 void nshim_lane_end(struct nshim_lane *lane);
 void nshim_lane_count(const struct nshim_lane *lane, unsigned int frames, unsigned int bytes);
+void nshim_lane_count_dropped(const struct nshim_lane *lane, unsigned int frames);
 int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_device *dev,
 		     bool charge);
 

@@ -141,12 +141,6 @@ static unsigned int next_run(struct tap_port *tap, const struct nshim_lane *lane
 	return run > 1 && nshim_netdev_drives(&tap->nic, lane, frames->data) ? run : 1;
 }
 
-static void count_dropped(struct tap_dev *dev, unsigned int n)
-{
-	while (n-- && dev->count_tx_dropped)
-		dev->count_tx_dropped(dev);
-}
-
 static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 {
 	struct sk_buff *first = NULL, **tail = &first, *skb;
@@ -170,7 +164,7 @@ static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 			*tail = skb;
 			tail = &skb->next;
 		} else {
-			count_dropped(dev, run);
+			nshim_lane_count_dropped(&lane, run);
 		}
 	}
 	nshim_netdev_send(&tap->nic, &lane, first);

@@ -13,7 +13,8 @@ CAN_FAIL = re.compile(r'''
     vhost_iotlb_(alloc|add_range)|anon_inode_getfile|kthread_create\w*|
     cgroup_attach_task_all|debugfs_create\w*|single_open|_*page_frag_alloc\w*|
     misc_register|alloc_netdev\w*|mmu_notifier_register|vmap|napi_build_skb|
-    alloc_skb_with_frags|skb_copy_datagram_from_iter|copy_page_to_iter|register_netdevice_notifier''', re.VERBOSE)
+    alloc_skb_with_frags|skb_copy_datagram_from_iter|copy_page_to_iter|
+    register_netdevice_notifier''', re.VERBOSE)
 # Single words of user memory: not by fault injection, which knows nothing of them.
 WORD = re.compile(r'__(get|put)_user_\w+')
 # What does neither, or does it for tracing, which goes on without.  To pin a page fails
@@ -21,7 +22,8 @@ WORD = re.compile(r'__(get|put)_user_\w+')
 # softirq writes to, kselftest/mapped.c.  What the network core does with a frame that it
 # was given is not ours, and it does not tell.
 CANNOT = re.compile(r'''
-    ip_fast_csum|ip_send_check|csum_\w+|_*mutex_\w+|_*raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
+    ip_fast_csum|ip_send_check|csum_\w+|
+    _*mutex_\w+|_*raw_(spin|read|write)_\w+|_*lock(dep)?_\w+|_*rcu_\w+|debug_\w+|
     _*local_bh_\w+|synchronize_\w+|call_rcu|
     kthread_(queue_work|destroy_worker|use_mm|unuse_mm|flush_work)|wake_up_process|
     vhost_iotlb_(free|itree_\w+)|(un)?pin_user_pages\w*|_*fput\w*|fget|_*task_work_add|

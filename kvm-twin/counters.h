@@ -26,7 +26,9 @@
 	X(PACKETS_SOFTIRQ,	"packets_softirq")			\
 	X(PACKETS_DIRECT,	"packets_direct")			\
 	X(PACKETS_SWITCHED,	"packets_switched")			\
+	X(PACKETS_TAKEN,	"packets_taken")			\
 	X(PACKETS_AGGREGATED,	"packets_aggregated")			\
+	X(ACKS_EXPANDED,	"acks_expanded")			\
 	X(DEFERRED,		"deferred")				\
 	X(PUMP_NS,		"pump_ns")				\
 	X(OVERFLOWS,		"overflows")				\

@@ -217,6 +217,8 @@ void ktwin_flush_tx(struct ktwin_vq *vq)
 		ktwin_add(vq, PACKETS_SWITCHED, flushed.switched);
 	if (flushed.aggregated)
 		ktwin_add(vq, PACKETS_AGGREGATED, flushed.aggregated);
+	if (flushed.expanded)
+		ktwin_add(vq, ACKS_EXPANDED, flushed.expanded);
 	lost = flushed.no_device + flushed.no_memory + flushed.malformed + flushed.full;
 	if (likely(!lost))
 		return;

@@ -21,6 +21,7 @@ static LIST_HEAD(twins);
 static DEFINE_MUTEX(twins_lock);	/* the list, and the twins' nr */
 
 int ktwin_default_policy;
+bool ktwin_default_direct = true;
 
 static const char * const policy_names[KTWIN_NR_POLICIES] = {
 	[KTWIN_INLINE]	= "inline",
@@ -227,6 +228,31 @@ static int policy_set(struct ktwin *twin, char *words)
 
 DEFINE_WORDS_ATTRIBUTE(policy);
 
+/* Path: past the queueing disciplines, or through them */
+
+static const char * const path_names[] = { "qdisc", "direct" };
+
+static int path_show(struct seq_file *m, void *unused)
+{
+	const struct ktwin *twin = m->private;
+
+	seq_printf(m, "%s: %s\n", vq_names[KTWIN_VQ_TX],
+		   path_names[READ_ONCE(twin->vqs[KTWIN_VQ_TX].owner.direct)]);
+	return 0;
+}
+
+static int path_set(struct ktwin *twin, char *words)
+{
+	int path = match_string(path_names, ARRAY_SIZE(path_names), strim(words));
+
+	if (path < 0)
+		return path;
+	WRITE_ONCE(twin->vqs[KTWIN_VQ_TX].owner.direct, path);
+	return 0;
+}
+
+DEFINE_WORDS_ATTRIBUTE(path);
+
 /* Moderation */
 
 static int moderation_show(struct seq_file *m, void *unused)
@@ -310,6 +336,7 @@ void ktwin_debugfs_add(struct ktwin *twin)
 	debugfs_create_file("state", 0444, twin->dir, twin, &state_fops);
 	debugfs_create_file("features", 0444, twin->dir, twin, &features_fops);
 	debugfs_create_file("policy", 0644, twin->dir, twin, &policy_fops);
+	debugfs_create_file("path", 0644, twin->dir, twin, &path_fops);
 	debugfs_create_file("moderation", 0644, twin->dir, twin, &moderation_fops);
 	for (i = 0; i < KTWIN_NR_VQS; i++)
 		debugfs_create_file(vq_names[i], 0444, twin->dir,

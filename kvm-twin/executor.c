@@ -153,6 +153,8 @@ static bool run_inline(struct ktwin_vq *vq, int queued)
 	/* The worker may have been here. */
 	if (!test_bit(KTWIN_VQ_SCHEDULED, &vq->state)) {
 		served = false;
+		if (locked && queued == KTWIN_VQ_TIMER_QUEUED)
+			ktwin_moderation_resume(vq);
 	} else {
 		if (!locked)
 			ktwin_inc(vq, CONTENDED);
@@ -242,6 +244,7 @@ static bool queue_on(struct ktwin_vq *vq, struct task_struct *task)
 {
 	if (!task || !task_is_running(task))
 		return false;
+	WRITE_ONCE(vq->moderation.asked, task);
 	set_bit(KTWIN_VQ_TIMER_QUEUED, &vq->state);
 	return add_work(vq, task, &vq->moderation.work, KTWIN_VQ_TIMER_QUEUED);
 }

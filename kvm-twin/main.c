@@ -14,12 +14,16 @@ static char *policy = "adaptive";
 module_param(policy, charp, 0444);
 MODULE_PARM_DESC(policy, "who serves a new queue: inline, worker, softirq or adaptive");
 
+module_param_named(direct, ktwin_default_direct, bool, 0444);
+MODULE_PARM_DESC(direct, "hand frames of a new queue on a macvtap to the NIC's driver");
 module_param_named(moderation_us, ktwin_moderation_us, uint, 0444);
 MODULE_PARM_DESC(moderation_us, "adaptive: how often a new queue that is busy is looked at");
 module_param_named(moderation_kicks, ktwin_moderation_kicks, uint, 0444);
 MODULE_PARM_DESC(moderation_kicks, "adaptive: so many kicks in that time are many");
 module_param_named(aggregate, nshim_most_aggregated, uint, 0644);
 MODULE_PARM_DESC(aggregate, "most frames of a TCP stream that a NIC is handed as one");
+module_param_named(expand_acks, nshim_expand_acks, bool, 0644);
+MODULE_PARM_DESC(expand_acks, "acknowledge what was received as one by segments");
 
 static int __init ktwin_init(void)
 {

@@ -12,6 +12,10 @@
  * pump before it goes back to its guest, as a kick does; if that does not run, or can't be
  * asked, the ring is pumped in softirq, or by the worker.  Who pumps arms the timer again,
  * or turns notifications on.
+ *
+ * A guest whose CPU others have is not taken for one that has nothing to send: it would kick
+ * again for each of its first frames whenever it gets one.  Its ring is looked at less and
+ * less often until it runs.
  */
 #include <linux/hrtimer.h>
 #include <linux/sched.h>
@@ -19,6 +23,9 @@
 #include <linux/sched/task.h>
 
 #include "kvm-twin/twin.h"
+
+/* By how much, in powers of two, the interval grows of a kicker that waits for its CPU. */
+#define MOST_BACKOFF	5
 
 unsigned int ktwin_moderation_us = 50;
 unsigned int ktwin_moderation_kicks = 4;
@@ -33,9 +40,13 @@ static u64 interval_ns(const struct ktwin_moderation *mod)
 	return (u64)READ_ONCE(mod->interval_us) * NSEC_PER_USEC;
 }
 
+/* However long: another thread of the guest's may have something to send meanwhile. */
 static void arm(struct ktwin_moderation *mod)
 {
-	hrtimer_start(&mod->timer, ns_to_ktime(interval_ns(mod)), HRTIMER_MODE_REL_PINNED);
+	u64 longest = (u64)KTWIN_MODERATION_US_MAX * NSEC_PER_USEC;
+	u64 ns = min(interval_ns(mod) << READ_ONCE(mod->backoff), longest);
+
+	hrtimer_start(&mod->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 /*
@@ -79,7 +90,7 @@ void ktwin_moderation_init(struct ktwin_vq *vq)
 
 	mod->interval_us = ktwin_moderation_us;
 	mod->kicks = ktwin_moderation_kicks;
-	hrtimer_setup(&mod->timer, expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	hrtimer_setup(&mod->timer, expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 /**
@@ -115,6 +126,16 @@ static void set_kicker(struct ktwin_moderation *mod, struct task_struct *kicker)
 	mod->kicker = kicker ? get_task_struct(kicker) : NULL;
 }
 
+/* It was asked, and has not come, though it does not sleep. */
+static bool waits_for_cpu(struct ktwin_vq *vq)
+{
+	struct ktwin_moderation *mod = &vq->moderation;
+	struct task_struct *kicker = mod->kicker;
+
+	return test_bit(KTWIN_VQ_TIMER_QUEUED, &vq->state) && kicker &&
+	       READ_ONCE(mod->asked) == kicker && task_is_running(kicker);
+}
+
 static bool is_worth_it(struct ktwin_vq *vq)
 {
 	struct ktwin_moderation *mod = &vq->moderation;
@@ -122,7 +143,18 @@ static bool is_worth_it(struct ktwin_vq *vq)
 	if (!mod->active)
 		return READ_ONCE(mod->loaded);
 	/* Half of what it takes to begin, so that it does not come and go. */
-	return mod->taken >= READ_ONCE(mod->kicks) / 2;
+	if (mod->taken >= READ_ONCE(mod->kicks) / 2) {
+		WRITE_ONCE(mod->backoff, 0);
+		return true;
+	}
+	/*
+	 * A guest that does not run sends nothing, which tells nothing of when it does.  What
+	 * comes after that was seen is another thread's, which can kick.
+	 */
+	if ((mod->taken && mod->backoff) || !waits_for_cpu(vq))
+		return false;
+	WRITE_ONCE(mod->backoff, min(mod->backoff + 1, MOST_BACKOFF));
+	return true;
 }
 
 /**
@@ -153,6 +185,23 @@ bool ktwin_moderation_begin(struct ktwin_vq *vq)
 }
 
 /**
+ * ktwin_moderation_resume() - who was asked has got a CPU at last
+ * @vq: the queue, which somebody else has pumped meanwhile
+ *
+ * Context: process, vq->lock held.
+ */
+void ktwin_moderation_resume(struct ktwin_vq *vq)
+{
+	struct ktwin_moderation *mod = &vq->moderation;
+
+	ktwin_assert_owned(vq);
+	if (!mod->active || !mod->backoff)
+		return;
+	WRITE_ONCE(mod->backoff, 0);
+	arm(mod);
+}
+
+/**
  * ktwin_moderation_end() - be kicked again
  * @vq: the queue
  *
@@ -173,5 +222,6 @@ void ktwin_moderation_end(struct ktwin_vq *vq)
 		ktwin_executor_defer(vq);
 	set_kicker(mod, NULL);
 	WRITE_ONCE(mod->active, false);
+	WRITE_ONCE(mod->backoff, 0);
 	mod->taken = 0;
 }

@@ -32,6 +32,14 @@ static void ktwin_backend_event(struct nshim_owner *owner, __poll_t mask)
 	ktwin_executor_wake(vq);
 }
 
+/* nshim_owner.take */
+static unsigned int ktwin_backend_take(struct nshim_owner *owner,
+				       const struct nshim_port *port,
+				       const struct nshim_gift *gifts, unsigned int n)
+{
+	return ktwin_softirq_take(container_of(owner, struct ktwin_vq, owner), port, gifts, n);
+}
+
 /**
  * ktwin_vq_init() - make a queue that is stopped
  * @vq: zeroed memory
@@ -51,6 +59,8 @@ int ktwin_vq_init(struct ktwin_vq *vq, struct ktwin *twin, unsigned int index)
 	mutex_init(&vq->lock);
 	spin_lock_init(&vq->poll_lock);
 	vq->owner.event = ktwin_backend_event;
+	vq->owner.take = ktwin_backend_take;
+	vq->owner.direct = ktwin_default_direct;
 	vq->policy = ktwin_default_policy;
 	/* As vhost, for clients that never set a size. */
 	vq->ring.num = 1;

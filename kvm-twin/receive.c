@@ -16,6 +16,9 @@
 
 #include "kvm-twin/datapath.h"
 
+/* As many buffers a frame as a sender fills in its own time. */
+#define TAKE_HEADS	4u
+
 /*
  * The chains that a frame will fill; @mark is where the ring was before, @slots
  * what they take up of it, @steps how many descriptors were read for them.
@@ -36,10 +39,13 @@ static unsigned int max_heads(const struct ktwin_vq *vq)
 		VFP_MAX_SEGS : 1;
 }
 
-static bool is_full(const struct ktwin_vq *vq, const struct room *room)
+/* In softirq a frame must fit those pages, and each buffer is in one at least. */
+static __always_inline bool is_full(const struct ktwin_vq *vq, const struct room *room,
+				    bool soft)
 {
 	return room->heads == max_heads(vq) || room->segs >= VFP_MAX_SEGS ||
-	       room->slots >= vq->ring.num || room->steps >= 2 * VFP_MAX_SEGS;
+	       room->slots >= vq->ring.num || room->steps >= 2 * VFP_MAX_SEGS ||
+	       (soft && room->heads >= KTWIN_SOFT_PAGES);
 }
 
 /*
@@ -57,7 +63,7 @@ static __always_inline int find_room(struct ktwin_vq *vq, size_t need,
 	*room = (struct room) { .mark = vfp_ring_mark(&vq->ring) };
 	while (room->len < need) {
 		ret = -EMSGSIZE;
-		if (is_full(vq, room))
+		if (is_full(vq, room, soft))
 			goto give_back;
 		if (!soft)
 			cond_resched();
@@ -325,4 +331,93 @@ enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int 
 		 !ktwin_is_wanted(vq, true));
 	*done += ktwin_share_weight(&share, before);
 	return ktwin_end_soft(vq, verdict);
+}
+
+/* What follows of a frame, from where @to is on; it may not be there. */
+static bool copy_rest(struct iov_iter *to, struct iov_iter *rest)
+{
+	while (iov_iter_count(to)) {
+		const struct bio_vec *at = to->bvec;
+		size_t len = min_t(size_t, at->bv_len - to->iov_offset, iov_iter_count(to));
+
+		if (copy_page_from_iter(at->bv_page, at->bv_offset + to->iov_offset, len,
+					rest) != len)
+			return false;
+		iov_iter_advance(to, len);
+	}
+	return true;
+}
+
+static bool copy_gift(struct ktwin_vq *vq, const struct nshim_gift *gift, size_t need,
+		      unsigned int heads)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr = {
+		.hdr = gift->hdr,
+		.num_buffers = (__force __virtio16)cpu_to_le16(heads),
+	};
+	size_t hdr_len = vq->twin->hdr_len;
+	struct iov_iter to;
+
+	if (unlikely(buffers(vq, need, 0, &to, true)))
+		return false;
+	return _copy_to_iter(&hdr, hdr_len, &to) == hdr_len &&
+	       _copy_to_iter(gift->data, gift->len, &to) == gift->len &&
+	       (!gift->rest || copy_rest(&to, gift->rest));
+}
+
+/* If it can't be taken, it comes by the backend, and what is wrong is told then. */
+static bool take_one(struct ktwin_vq *vq, const struct nshim_gift *gift,
+		     struct ktwin_share *share)
+{
+	size_t need = vq->twin->hdr_len + gift->len;
+	struct room room;
+
+	if (gift->rest)
+		need += iov_iter_count(gift->rest);
+	if (find_room(vq, need, &room, share, true) <= 0)
+		return false;
+	ktwin_share_use(share, need);
+	share->packets += room.heads - 1;
+	if (unlikely(!copy_gift(vq, gift, need, room.heads) ||
+		     ktwin_push(vq, vq->heads, room.heads, true))) {
+		vfp_ring_rewind(&vq->ring, room.mark);
+		return false;
+	}
+	ktwin_account(vq, need, nshim_frame_flags(&gift->hdr), false);
+	return true;
+}
+
+/**
+ * ktwin_take_soft() - give the guest frames that do not come by the backend
+ * @vq: an RX queue that runs
+ * @gifts: the frames
+ * @n: how many
+ *
+ * It is the sender's time, so what this guest makes of it by its buffers is bounded.  Ends
+ * early when somebody else waits for the queue or its TLB.
+ *
+ * Context: the sender's, between vfp_soft_begin() and vfp_soft_end(), poll_lock held.
+ * Return: how many were taken, from the first on.  None if the backend has frames, which
+ * come first.
+ */
+unsigned int ktwin_take_soft(struct ktwin_vq *vq, const struct nshim_gift *gifts,
+			     unsigned int n)
+{
+	struct ktwin_share share = ktwin_share_of(min(TAKE_HEADS * n, KTWIN_PUMP_PACKETS));
+	unsigned int flags, i;
+
+	ktwin_assert_owned(vq);
+	/* Where the tap knows no header nobody tells of offloads. */
+	if (vq->twin->own_hdr || vq->port->ops->peek(vq->port, &flags, false))
+		return 0;
+	for (i = 0; i < n && !ktwin_share_done(&share) && !(i && ktwin_is_wanted(vq, true)) &&
+	     take_one(vq, &gifts[i], &share); i++)
+		;
+	if (likely(i)) {
+		ktwin_add(vq, PACKETS_TAKEN, i);
+		ktwin_publish(vq, true);	/* or the ring has a fault */
+	}
+	if (unlikely(vq->ring.fault))
+		ktwin_break(vq);
+	return i;
 }

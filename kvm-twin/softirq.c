@@ -49,25 +49,82 @@ void ktwin_softirq_exit(void)
 	compat_free_netdev_dummy(napi_dev);
 }
 
-/* With the TLB's lock: an access section. */
-static enum ktwin_soft_verdict section(struct ktwin_vq *vq, int budget, int *done)
+/* An access section, with the TLB's lock.  Returns whether there can be one. */
+static bool begin_section(struct ktwin_vq *vq)
 {
-	enum ktwin_soft_verdict verdict;
-
 	if (unlikely(!vfp_soft_begin(&vq->ring)))
-		return KTWIN_SOFT_DEFER;
-	ktwin_inc(vq, PUMPS_SOFTIRQ);
+		return false;
 	/*
 	 * What is copied from a stack that is mapped (that of interrupts is) is looked up
 	 * by CONFIG_HARDENED_USERCOPY under a lock that softirq may have interrupted, but
 	 * not where no fault may be taken.
 	 */
 	pagefault_disable();
-	verdict = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx_soft(vq, budget, done) :
-					     ktwin_pump_rx_soft(vq, budget, done);
+	return true;
+}
+
+static void end_section(struct ktwin_vq *vq)
+{
 	pagefault_enable();
 	vfp_soft_end(&vq->ring);
+}
+
+static enum ktwin_soft_verdict section(struct ktwin_vq *vq, int budget, int *done)
+{
+	enum ktwin_soft_verdict verdict;
+
+	if (unlikely(!begin_section(vq)))
+		return KTWIN_SOFT_DEFER;
+	ktwin_inc(vq, PUMPS_SOFTIRQ);
+	verdict = vq->index == KTWIN_VQ_TX ? ktwin_pump_tx_soft(vq, budget, done) :
+					     ktwin_pump_rx_soft(vq, budget, done);
+	end_section(vq);
 	return verdict;
+}
+
+/* With poll_lock: a section for what another twin has for this one's guest. */
+static unsigned int take(struct ktwin_vq *vq, const struct nshim_port *port,
+			 const struct nshim_gift *gifts, unsigned int n)
+{
+	unsigned int taken = 0;
+
+	/* It may be on its way from one port to another. */
+	if (unlikely(vq->held || vq->port != port || vq->broken))
+		return 0;
+	if (!spin_trylock(&vq->stlb->lock))
+		return 0;
+	if (likely(begin_section(vq))) {
+		taken = ktwin_take_soft(vq, gifts, n);
+		end_section(vq);
+	}
+	spin_unlock(&vq->stlb->lock);
+	return taken;
+}
+
+/**
+ * ktwin_softirq_take() - give the guest frames that do not come by the backend
+ * @vq: an RX queue
+ * @port: the port that they are for
+ * @gifts: the frames
+ * @n: how many
+ *
+ * Nobody is waited for: whoever is at the queue will come by the backend's frames, too.
+ *
+ * Context: BHs disabled, RCU; the sender's.
+ * Return: how many were taken, from the first on.
+ */
+unsigned int ktwin_softirq_take(struct ktwin_vq *vq, const struct nshim_port *port,
+				const struct nshim_gift *gifts, unsigned int n)
+{
+	unsigned int taken;
+
+	if (!ktwin_is_soft(vq))
+		return 0;
+	if (!spin_trylock(&vq->poll_lock))
+		return 0;
+	taken = take(vq, port, gifts, n);
+	spin_unlock(&vq->poll_lock);
+	return taken;
 }
 
 /* One access section, and what it has to send. */

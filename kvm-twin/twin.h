@@ -137,7 +137,10 @@ struct ktwin_kick {
  * @active: notifications are off, and @timer is armed, or its pump is to come; this and
  *	what follows by vq->lock, or by a poll
  * @taken: chains since @timer was armed
+ * @backoff: by what power of two @timer takes longer, as @kicker waits for a CPU
  * @kicker: the thread that @timer asks to pump, or NULL; does not change while it is armed
+ * @asked: whom it has asked last, for comparing: no reference is held; written by its
+ *	interrupt, without a lock
  * @timer: looks at the queue
  * @work: for being run by @kicker
  */
@@ -149,7 +152,9 @@ struct ktwin_moderation {
 	bool			loaded;
 	bool			active;
 	unsigned int		taken;
+	int			backoff;
 	struct task_struct	*kicker;
+	const struct task_struct *asked;
 	struct hrtimer		timer;
 	struct callback_head	work;
 };
@@ -354,6 +359,7 @@ bool ktwin_moderation_ok(unsigned int interval_us, unsigned int kicks);
 void ktwin_moderation_init(struct ktwin_vq *vq);
 void ktwin_moderation_kick(struct ktwin_vq *vq);
 bool ktwin_moderation_begin(struct ktwin_vq *vq);
+void ktwin_moderation_resume(struct ktwin_vq *vq);
 void ktwin_moderation_end(struct ktwin_vq *vq);
 
 /* softirq.c: a queue run where the backend's events occur */
@@ -364,6 +370,8 @@ int ktwin_softirq_add(struct ktwin_vq *vq);
 void ktwin_softirq_remove(struct ktwin_vq *vq);
 void ktwin_softirq_free(struct ktwin_vq *vq);
 bool ktwin_softirq_schedule(struct ktwin_vq *vq);
+unsigned int ktwin_softirq_take(struct ktwin_vq *vq, const struct nshim_port *port,
+				const struct nshim_gift *gifts, unsigned int n);
 void ktwin_softirq_prepare(struct ktwin_vq *vq);
 void ktwin_softirq_forget(struct ktwin_vq *vq);
 
@@ -383,10 +391,13 @@ int ktwin_publish(struct ktwin_vq *vq, bool soft);
 
 bool ktwin_pump_rx(struct ktwin_vq *vq);
 enum ktwin_soft_verdict ktwin_pump_rx_soft(struct ktwin_vq *vq, int budget, int *done);
+unsigned int ktwin_take_soft(struct ktwin_vq *vq, const struct nshim_gift *gifts,
+			     unsigned int n);
 
 /* debugfs.c: counters and policies */
 
 extern int ktwin_default_policy;
+extern bool ktwin_default_direct;
 int ktwin_policy_parse(const char *name);
 void ktwin_debugfs_init(void);
 void ktwin_debugfs_exit(void);

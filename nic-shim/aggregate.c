@@ -22,6 +22,7 @@
 
 #include "nic-shim/aggregate.h"
 #include "nic-shim/nshim.h"
+#include "nic-shim/segment.h"
 
 /* There is little to be had of smaller segments, and NICs may not like them. */
 #define LEAST_SEGMENT	256
@@ -31,97 +32,36 @@
 
 unsigned int nshim_most_aggregated = 64;
 
-/**
- * struct segment - a frame that may be part of an aggregate
- * @ip: its IP header; right behind the Ethernet header
- * @tcp: its TCP header
- * @len: bytes of that, and of what follows
- * @payload: bytes of what follows
- * @pushes: whether it has PSH
- */
-struct segment {
-	void		*ip;
-	struct tcphdr	*tcp;
-	unsigned int	len;
-	unsigned int	payload;
-	bool		pushes;
-};
-
-static bool is_ipv4(const struct segment *s)
-{
-	return ((const struct iphdr *)s->ip)->version == 4;
-}
-
 /* What a checksum is about is left out. */
-static __sum16 csum_of(const struct segment *s, unsigned int len, __wsum sum)
+static __sum16 csum_of(const struct nshim_segment *s, unsigned int len, __wsum sum)
 {
 	const struct ipv6hdr *ip6 = s->ip;
 	const struct iphdr *ip = s->ip;
 
-	return is_ipv4(s) ? csum_tcpudp_magic(ip->saddr, ip->daddr, len, IPPROTO_TCP, sum) :
-			    csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, IPPROTO_TCP, sum);
-}
-
-/* Is a frame understood?  @len is what follows the Ethernet header. */
-
-static bool parse_ipv4(struct segment *s, unsigned int len)
-{
-	const struct iphdr *ip = s->ip;
-
-	if (len < sizeof(*ip) + sizeof(struct tcphdr) || ip->version != 4 || ip->ihl != 5 ||
-	    ip->protocol != IPPROTO_TCP || ip->frag_off & htons(IP_MF | IP_OFFSET) ||
-	    ntohs(ip->tot_len) != len || ip_fast_csum(ip, 5) ||
-	    ip->check == CSUM_MANGLED_0)
-		return false;
-	s->tcp = s->ip + sizeof(*ip);
-	s->len = len - sizeof(*ip);
-	return true;
-}
-
-static bool parse_ipv6(struct segment *s, unsigned int len)
-{
-	const struct ipv6hdr *ip6 = s->ip;
-
-	if (len < sizeof(*ip6) + sizeof(struct tcphdr) || ip6->version != 6 ||
-	    ip6->nexthdr != IPPROTO_TCP || ntohs(ip6->payload_len) != len - sizeof(*ip6))
-		return false;
-	s->tcp = s->ip + sizeof(*ip6);
-	s->len = len - sizeof(*ip6);
-	return true;
+	if (nshim_segment_is_ipv4(s))
+		return csum_tcpudp_magic(ip->saddr, ip->daddr, len, IPPROTO_TCP, sum);
+	return csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, IPPROTO_TCP, sum);
 }
 
 /* Data, and no flag but those of data that flows. */
-static bool parse_tcp(struct segment *s)
+static bool parse(const struct xdp_buff *frame, struct nshim_segment *s)
 {
-	const u8 *bytes = (const u8 *)s->tcp;
-	unsigned int hdr_len = s->tcp->doff * 4;
+	unsigned int len = frame->data_end - frame->data;
 
-	if (hdr_len < sizeof(*s->tcp) || hdr_len >= s->len || bytes[12] & 0x0f ||
-	    (bytes[13] & ~TCPHDR_PSH) != TCPHDR_ACK)
-		return false;
-	s->pushes = bytes[13] & TCPHDR_PSH;
-	s->payload = s->len - hdr_len;
-	return true;
+	return nshim_segment_parse(frame->data, len, len, s) && s->payload &&
+	       (s->flags & ~TCPHDR_PSH) == TCPHDR_ACK;
 }
 
-static bool parse(const struct xdp_buff *frame, struct segment *s)
+static bool pushes(const struct nshim_segment *s)
 {
-	const struct ethhdr *eth = frame->data;
-	unsigned int len = frame->data_end - frame->data - sizeof(*eth);
-
-	s->ip = frame->data + sizeof(*eth);
-	if (eth->h_proto == htons(ETH_P_IP))
-		return parse_ipv4(s, len) && parse_tcp(s);
-	if (eth->h_proto == htons(ETH_P_IPV6))
-		return parse_ipv6(s, len) && parse_tcp(s);
-	return false;
+	return s->flags & TCPHDR_PSH;
 }
 
 /*
  * Would its checksum be right on the wire?  One that is still to be made needs its start:
  * where the guest says, and right as well.
  */
-static bool is_sound(const struct xdp_buff *frame, const struct segment *s)
+static bool is_sound(const struct xdp_buff *frame, const struct nshim_segment *s)
 {
 	const struct virtio_net_hdr *hdr = compat_tun_batch_hdr(frame->data_hard_start,
 								frame->frame_sz);
@@ -164,13 +104,15 @@ static bool follows_tcp(const struct tcphdr *first, const struct tcphdr *tcp, u3
 	       !memcmp(tcp + 1, first + 1, first->doff * 4 - sizeof(*first));
 }
 
-static bool follows(const struct segment *first, const struct segment *s, unsigned int nth)
+static bool follows(const struct nshim_segment *first, const struct nshim_segment *s,
+		    unsigned int nth)
 {
 	if (s->payload > first->payload ||
 	    !follows_tcp(first->tcp, s->tcp, nth * first->payload))
 		return false;
-	return is_ipv4(first) ? follows_ipv4(first->ip, s->ip, nth) :
-				follows_ipv6(first->ip, s->ip);
+	if (nshim_segment_is_ipv4(first))
+		return follows_ipv4(first->ip, s->ip, nth);
+	return follows_ipv6(first->ip, s->ip);
 }
 
 /**
@@ -191,7 +133,8 @@ unsigned int nshim_aggregate_limit(const struct net_device *lower)
 }
 
 /* How many of such frames the NIC takes, and an IP header can tell the length of. */
-static unsigned int most_by_length(const struct net_device *lower, const struct segment *s)
+static unsigned int most_by_length(const struct net_device *lower,
+				   const struct nshim_segment *s)
 {
 	unsigned int most = min_t(unsigned int, READ_ONCE(lower->gso_max_size), U16_MAX);
 
@@ -201,10 +144,10 @@ static unsigned int most_by_length(const struct net_device *lower, const struct 
 static noinline unsigned int run_of_tcp(const struct net_device *lower,
 					const struct xdp_buff *frames, unsigned int n)
 {
-	struct segment first, s;
+	struct nshim_segment first, s;
 	unsigned int i;
 
-	if (!parse(&frames[0], &first) || first.payload < LEAST_SEGMENT || first.pushes ||
+	if (!parse(&frames[0], &first) || first.payload < LEAST_SEGMENT || pushes(&first) ||
 	    frames[0].data_end - frames[0].data > READ_ONCE(lower->mtu) + ETH_HLEN)
 		return 1;
 	n = min(n, most_by_length(lower, &first));
@@ -213,7 +156,7 @@ static noinline unsigned int run_of_tcp(const struct net_device *lower,
 		    !parse(&frames[i], &s) || !follows(&first, &s, i) ||
 		    (i == 1 && !is_sound(&frames[0], &first)) || !is_sound(&frames[i], &s))
 			break;
-		if (s.payload < first.payload || s.pushes)
+		if (s.payload < first.payload || pushes(&s))
 			return i + 1;
 	}
 	return i;
@@ -263,14 +206,14 @@ static void append(struct sk_buff *skb, const struct xdp_buff *frame, unsigned i
 }
 
 /* The headers of all, as the NIC wants them to make each one's (tcp_gro_complete()). */
-static void finish(struct sk_buff *skb, struct segment *s, unsigned int n)
+static void finish(struct sk_buff *skb, struct nshim_segment *s, unsigned int n)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 	struct iphdr *ip = s->ip;
 	struct ipv6hdr *ip6 = s->ip;
 
 	s->len += skb->data_len;
-	if (is_ipv4(s)) {
+	if (nshim_segment_is_ipv4(s)) {
 		ip->tot_len = htons(sizeof(*ip) + s->len);
 		ip_send_check(ip);
 	} else {
@@ -283,7 +226,7 @@ static void finish(struct sk_buff *skb, struct segment *s, unsigned int n)
 	skb->csum_offset = CSUM_AT;
 	shinfo->gso_size = s->payload;
 	shinfo->gso_segs = n;
-	shinfo->gso_type = is_ipv4(s) ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+	shinfo->gso_type = nshim_segment_is_ipv4(s) ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
 }
 
 /**
@@ -296,7 +239,7 @@ static void finish(struct sk_buff *skb, struct segment *s, unsigned int n)
  */
 void nshim_aggregate_make(struct sk_buff *skb, const struct xdp_buff *frames, unsigned int n)
 {
-	struct segment first, last;
+	struct nshim_segment first, last;
 	unsigned int i;
 
 	/* They were parsed before, and nobody else has them. */
@@ -305,6 +248,6 @@ void nshim_aggregate_make(struct sk_buff *skb, const struct xdp_buff *frames, un
 	for (i = 1; i < n; i++)
 		append(skb, &frames[i], (void *)first.tcp - frames[0].data +
 					first.tcp->doff * 4);
-	first.tcp->psh = last.pushes;
+	first.tcp->psh = pushes(&last);
 	finish(skb, &first, n);
 }

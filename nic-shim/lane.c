@@ -65,9 +65,16 @@ bool nshim_lane_is_open(const struct nshim_lane *lane)
 	       list_empty(&lane->upper->ptype_all) && !netdev_get_sb_channel(lane->upper);
 }
 
+/* A device on top of others, as bonds and VLANs are: the queues are below it. */
+static bool has_no_queue(const struct netdev_queue *txq)
+{
+	return !rcu_dereference_bh(txq->qdisc)->enqueue;
+}
+
 static bool may_send_now(const struct netdev_queue *txq)
 {
-	return is_idle(rcu_dereference_bh(txq->qdisc)) && !netif_xmit_frozen_or_stopped(txq);
+	return (has_no_queue(txq) || is_idle(rcu_dereference_bh(txq->qdisc))) &&
+	       !netif_xmit_frozen_or_stopped(txq);
 }
 
 /* The long way */
@@ -128,7 +135,7 @@ int nshim_lane_leave(struct nshim_lane *lane, struct sk_buff *skb, struct net_de
 	return dev_queue_xmit(skb);
 }
 
-/* Segments that were made of them are one each. */
+/* Segments that were made of them are one each.  Of others nobody has had the cb yet. */
 static unsigned int frames_in(const struct sk_buff *skb)
 {
 	return skb_is_gso(skb) ? nshim_cb(skb)->frames : 1;
@@ -157,15 +164,22 @@ static void leave_all(struct nshim_lane *lane, struct sk_buff *list)
 		nshim_lane_count_dropped(lane, n - sent);
 }
 
-/* The driver has not taken these, which may be segments: more than were given. */
+/* They are not the driver's after all.  Segments may be more than frames were given. */
+static unsigned int take_back(struct nshim_lane *lane, unsigned int frames, unsigned int bytes)
+{
+	frames = min(lane->n, frames);
+	lane->n -= frames;
+	lane->bytes -= min(lane->bytes, bytes);
+	return frames;
+}
+
+/* The driver has not taken these. */
 static void leave_rest(struct nshim_lane *lane, struct sk_buff *list)
 {
 	const struct sk_buff *skb;
 
-	for (skb = list; skb; skb = skb->next) {
-		lane->n -= min(lane->n, frames_in(skb));
-		lane->bytes -= min(lane->bytes, skb->len);
-	}
+	for (skb = list; skb; skb = skb->next)
+		take_back(lane, frames_in(skb), skb->len);
 	leave_all(lane, list);
 }
 
@@ -199,13 +213,35 @@ static bool is_plain(const struct sk_buff *list)
 	return true;
 }
 
-/* Returns what the driver has not taken. */
-static struct sk_buff *drive(struct net_device *dev, struct netdev_queue *txq,
-			     struct sk_buff *skb)
+/*
+ * To a device on top of others: where a frame may have to wait, out of sight, it is charged
+ * for; what is dropped there is told at once.
+ */
+static int start_on_top(struct nshim_lane *lane, struct sk_buff *skb, struct net_device *dev,
+			struct netdev_queue *txq, bool more)
 {
+	unsigned int frames = frames_in(skb), bytes = skb->len;
+	int ret;
+
+	skb_set_owner_w(skb, lane->sk);
+	ret = netdev_start_xmit(skb, dev, txq, more);
+	if (unlikely(dev_xmit_complete(ret) && net_xmit_eval(ret)))
+		nshim_lane_count_dropped(lane, take_back(lane, frames, bytes));
+	/* An aggregate, and what it becomes, is shorter, or longer, than what it was. */
+	if (unlikely(!lane->n))
+		lane->bytes = 0;
+	return ret;
+}
+
+/* Returns what the driver has not taken. */
+static struct sk_buff *drive(struct nshim_lane *lane, struct sk_buff *skb)
+{
+	struct net_device *dev = lane->lower;
+	struct netdev_queue *txq = lane->txq;
 	bool tapped = dev_nit_active_rcu(dev), more = false;
+	bool on_top = has_no_queue(txq);
 	struct sk_buff *next;
-	int room = 0;
+	int room = 0, ret;
 
 	HARD_TX_LOCK(dev, txq, smp_processor_id());
 	for (; skb; skb = next) {
@@ -221,7 +257,9 @@ static struct sk_buff *drive(struct net_device *dev, struct netdev_queue *txq,
 		skb_mark_not_on_list(skb);
 		if (unlikely(tapped))
 			dev_queue_xmit_nit(skb, dev);
-		if (unlikely(!dev_xmit_complete(netdev_start_xmit(skb, dev, txq, more)))) {
+		ret = unlikely(on_top) ? start_on_top(lane, skb, dev, txq, more) :
+					 netdev_start_xmit(skb, dev, txq, more);
+		if (unlikely(!dev_xmit_complete(ret))) {
 			skb->next = next;
 			break;
 		}
@@ -274,7 +312,7 @@ void nshim_lane_end(struct nshim_lane *lane)
 	} else {
 		if (!is_plain(list))
 			list = validate(lane, list);
-		list = drive(lane->lower, lane->txq, list);
+		list = drive(lane, list);
 		if (unlikely(list))
 			leave_rest(lane, list);
 		lane->flushed->direct += lane->n;
@@ -296,6 +334,7 @@ void nshim_lane_end(struct nshim_lane *lane)
  */
 void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb)
 {
+	struct nshim_cb cb = *nshim_cb(skb);
 	bool is_gso = skb_is_gso(skb);
 	struct netdev_queue *txq;
 
@@ -306,14 +345,16 @@ void nshim_lane_add(struct nshim_lane *lane, struct sk_buff *skb)
 		return;
 	}
 	skb->dev = lane->lower;
+	/* A bond looks for its own choice there, and may make it in pick(). */
+	qdisc_skb_cb(skb)->slave_dev_queue_mapping = 0;
 	txq = pick(lane->lower, skb);
 	if (txq != lane->txq || is_gso)
 		nshim_lane_end(lane);
 	lane->txq = txq;
 	*lane->tail = skb;
 	lane->tail = &skb->next;
-	lane->n += nshim_cb(skb)->frames;
-	lane->bytes += nshim_cb(skb)->bytes;
+	lane->n += cb.frames;
+	lane->bytes += cb.bytes;
 	if (is_gso)
 		nshim_lane_end(lane);
 }

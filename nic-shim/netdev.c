@@ -21,7 +21,7 @@
 /* Who is on the same NIC */
 
 /* Counts changes of addresses, of what is on top of what, and of how it is set up. */
-static atomic_t addresses = ATOMIC_INIT(0);
+static atomic_t addresses = ATOMIC_INIT(1);
 
 static int netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
@@ -66,31 +66,45 @@ static void learn_anew(struct nshim_netdev *nic, struct net_device *lower,
 		       unsigned int generation)
 {
 	struct net_device *upper;
+	unsigned int n = 0;
 	struct list_head *iter;
 
 	memset(nic->known, 0, sizeof(nic->known));
 	nic->generation = generation;
 	nic->is_copied = false;
-	netdev_for_each_upper_dev_rcu(lower, upper, iter)
-		if (netif_is_macvlan(upper) && has_mode(upper, MACVLAN_MODE_SOURCE))
+	netdev_for_each_upper_dev_rcu(lower, upper, iter) {
+		if (!netif_is_macvlan(upper))
+			continue;
+		n++;
+		if (has_mode(upper, MACVLAN_MODE_SOURCE))
 			nic->is_copied = true;
+	}
+	nic->has_siblings = n > 1;
+}
+
+/* For comparing: no number that means anything. */
+static u64 word_of(const u8 *addr)
+{
+	u64 word = 0;
+
+	memcpy(&word, addr, ETH_ALEN);
+	return word;
 }
 
 /*
  * The macvlan device on the same NIC that has this address, or NULL.  They are few, but
- * not so few that they could be looked through for each frame.
+ * not so few that they could be looked through for each frame.  Of what changes meanwhile
+ * the next frames are told: for all of a batch it is the same, so they keep their order (but
+ * for an address that changes its owner while another one of the batch takes its place).
  */
 static struct net_device *find_sibling(struct nshim_netdev *nic, struct net_device *lower,
 				       const u8 *dest)
 {
-	unsigned int generation = atomic_read_acquire(&addresses);
-	u64 addr = ether_addr_to_u64(dest);
-	struct nshim_known *known = &nic->known[addr % NSHIM_KNOWN];
+	struct nshim_known *known = &nic->known[dest[ETH_ALEN - 1] % NSHIM_KNOWN];
+	u64 addr = word_of(dest);
 	struct net_device *upper;
 	struct list_head *iter;
 
-	if (unlikely(nic->generation != generation))
-		learn_anew(nic, lower, generation);
 	if (likely(known->addr == addr))
 		return known->sibling;
 	known->addr = addr;
@@ -136,17 +150,22 @@ static bool send_to_neighbours(struct nshim_netdev *nic, struct nshim_lane *lane
 
 /**
  * nshim_netdev_begin() - before frames of a macvtap are made
+ * @nic: what is known of the NIC
  * @lane: to be filled in
  * @upper: the macvtap
  * @sk: its socket, in whose send buffer those frames count that have to wait
- * @flushed: where those are counted that go past the network core
+ * @direct: may they go past the network core?
+ * @flushed: where those are counted that do
  *
  * Context: BHs disabled, within an RCU read-side section that began before @upper was
  * looked up, and does not end before nshim_netdev_send().
  */
-void nshim_netdev_begin(struct nshim_lane *lane, struct net_device *upper, struct sock *sk,
+void nshim_netdev_begin(struct nshim_netdev *nic, struct nshim_lane *lane,
+			struct net_device *upper, struct sock *sk, bool direct,
 			struct nshim_flushed *flushed)
 {
+	unsigned int generation = atomic_read_acquire(&addresses);
+
 	*lane = (struct nshim_lane) {
 		.upper		= upper,
 		.lower		= macvlan_dev_real_dev(upper),
@@ -155,7 +174,9 @@ void nshim_netdev_begin(struct nshim_lane *lane, struct net_device *upper, struc
 		.is_bridged	= has_mode(upper, MACVLAN_MODE_BRIDGE),
 		.tail		= &lane->first,
 	};
-	lane->is_open = nshim_lane_is_open(lane);
+	lane->is_open = direct && nshim_lane_is_open(lane);
+	if (unlikely(nic->generation != generation))
+		learn_anew(nic, lane->lower, generation);
 }
 
 /**
@@ -172,6 +193,21 @@ bool nshim_netdev_drives(struct nshim_netdev *nic, const struct nshim_lane *lane
 {
 	return lane->is_open && !is_multicast_ether_addr(dest) &&
 	       !(lane->is_bridged && find_sibling(nic, lane->lower, dest));
+}
+
+/**
+ * nshim_netdev_sibling() - whose address on the same NIC is it?
+ * @nic: what is known of the NIC
+ * @lane: as nshim_netdev_begin() has left it
+ * @dest: where a frame is for, no multicast address
+ *
+ * Context: as nshim_netdev_begin().
+ * Return: a macvlan device, or NULL.
+ */
+struct net_device *nshim_netdev_sibling(struct nshim_netdev *nic, const struct nshim_lane *lane,
+					const u8 *dest)
+{
+	return find_sibling(nic, lane->lower, dest);
 }
 
 /**

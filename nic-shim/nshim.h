@@ -15,6 +15,7 @@
 #include <linux/types.h>
 #include <linux/poll.h>
 #include <linux/uio.h>
+#include <uapi/linux/virtio_net.h>
 
 struct nshim_port;
 
@@ -22,23 +23,58 @@ struct nshim_port;
 #define NSHIM_FRAME_CSUM	BIT(0)
 #define NSHIM_FRAME_GSO		BIT(1)
 
+/* What a header asks for: NSHIM_FRAME_*. */
+static inline unsigned int nshim_frame_flags(const struct virtio_net_hdr *hdr)
+{
+	unsigned int flags = 0;
+
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		flags |= NSHIM_FRAME_CSUM;
+	if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		flags |= NSHIM_FRAME_GSO;
+	return flags;
+}
+
+/**
+ * struct nshim_gift - a frame for a port's owner that does not come by the backend
+ * @hdr: its virtio-net header, little-endian
+ * @data: its bytes, or the first of them
+ * @len: how many those are
+ * @rest: what follows, NULL if nothing; of user memory, which may be missing
+ */
+struct nshim_gift {
+	struct virtio_net_hdr	hdr;
+	const void		*data;
+	size_t			len;
+	struct iov_iter		*rest;
+};
+
 /**
  * struct nshim_owner - who is told of a port's events
  * @event: room to send (EPOLLOUT) or a frame to receive (EPOLLIN)
+ * @take: have frames for a port copied into the owner's memory at once, in order.  How
+ *	many were is returned: none if that is not the owner's port at the moment, if the
+ *	backend has others, which come first, or for any reason.
+ *	Context: BHs disabled, RCU; not in an access section, and not after detach
+ * @direct: may frames go past queueing disciplines that would not delay them?  At any time
  *
  * Context of @event: any, a lock of the backend's held, mostly with IRQs off.  It may
  * come at any time between attach and the end of detach, also for nothing.
  */
 struct nshim_owner {
 	void (*event)(struct nshim_owner *owner, __poll_t mask);
+	unsigned int (*take)(struct nshim_owner *owner, const struct nshim_port *port,
+			     const struct nshim_gift *gifts, unsigned int n);
+	bool direct;
 };
 
 /**
  * struct nshim_flushed - what became of frames that were sent
- * @direct: how many a NIC's driver was handed directly; those of its queueing discipline
- *	and of taps are none
+ * @direct: how many a NIC's driver was handed directly, and has not dropped at once; those
+ *	of its queueing discipline and of taps are none
  * @switched: how many another twin was given directly
  * @aggregated: how many were handed on as part of a bigger one
+ * @expanded: how many acknowledgments were added
  * @full: lost, as that twin's guest has not received what it was given before
  * @no_device: lost, as the device was gone
  * @no_memory: lost for want of memory
@@ -48,6 +84,7 @@ struct nshim_flushed {
 	unsigned int direct;
 	unsigned int switched;
 	unsigned int aggregated;
+	unsigned int expanded;
 	unsigned int full;
 	unsigned int no_device;
 	unsigned int no_memory;
@@ -99,6 +136,10 @@ struct nshim_port {
 /* aggregate.c: most frames of a stream that a NIC is handed as one; at any time */
 
 extern unsigned int nshim_most_aggregated;
+
+/* acks.c: whether acknowledgments of aggregates are expanded; at any time */
+
+extern bool nshim_expand_acks;
 
 /* netdev.c */
 

@@ -70,7 +70,7 @@ unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 	write_unlock_bh(&sk->sk_callback_lock);
 
 	spin_lock_bh(&inlet->lock);
-	inlet->owner = NULL;
+	WRITE_ONCE(inlet->owner, NULL);
 	for (; (skb = __skb_dequeue(&inlet->frames)); n++) {
 		if (!ptr_ring_produce(ring, skb))
 			continue;
@@ -78,6 +78,7 @@ unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 		lost++;
 	}
 	spin_unlock_bh(&inlet->lock);
+	synchronize_net();	/* nobody gives anything to the owner any more */
 	if (n > lost)
 		wake_up_interruptible_poll(sk_sleep(sk), EPOLLIN | EPOLLRDNORM);
 	return lost;
@@ -139,7 +140,7 @@ static struct tap_queue *choose(struct tap_dev *tap, struct sk_buff *skb)
 {
 	unsigned int n = READ_ONCE(tap->numvtaps), index = 0;
 
-	if (!n)
+	if (!n || (n > 1 && !skb))
 		return NULL;
 	if (n > 1)
 		index = skb_get_hash(skb) % n;
@@ -172,6 +173,36 @@ static bool give(struct nshim_inlet *inlet, struct net_device *to, struct sk_buf
 }
 
 /**
+ * nshim_switch_find() - whom frames may be given to that are for another macvlan device
+ * @lower: the NIC
+ * @to: the other device
+ * @skb: a frame; NULL will do for a macvtap with one queue
+ * @features: what the macvtap takes without segmentation and checksums
+ *
+ * Context: BHs disabled, RCU.
+ * Return: the inlet of a twin's queue, or NULL if the network core is to see to it.
+ */
+struct nshim_inlet *nshim_switch_find(struct net_device *lower, struct net_device *to,
+				      struct sk_buff *skb, netdev_features_t *features)
+{
+	const struct macvlan_dev *vlan = netdev_priv(to);
+	struct tap_queue *q;
+	struct tap_dev *tap;
+
+	if (rcu_access_pointer(to->rx_handler) != tap_handle_frame ||
+	    READ_ONCE(vlan->mode) != MACVLAN_MODE_BRIDGE || !is_bare(lower) || !is_bare(to))
+		return NULL;
+	tap = rcu_dereference(to->rx_handler_data);
+	q = tap ? choose(tap, skb) : NULL;
+	if (!q)
+		return NULL;
+	*features = TAP_FEATURES;
+	if (q->flags & IFF_VNET_HDR)
+		*features |= READ_ONCE(tap->tap_features);
+	return rcu_dereference_sk_user_data(&q->sk);
+}
+
+/**
  * nshim_switch() - give a frame to another twin
  * @lower: the NIC
  * @to: another macvlan device on it, whose address the frame is for
@@ -185,26 +216,19 @@ static bool give(struct nshim_inlet *inlet, struct net_device *to, struct sk_buf
  */
 int nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb)
 {
-	const struct macvlan_dev *vlan = netdev_priv(to);
-	netdev_features_t features = TAP_FEATURES;
+	netdev_features_t features;
 	struct sk_buff *segs = NULL;
 	struct nshim_inlet *inlet;
-	struct tap_queue *q;
-	struct tap_dev *tap;
 
-	if (rcu_access_pointer(to->rx_handler) != tap_handle_frame ||
-	    READ_ONCE(vlan->mode) != MACVLAN_MODE_BRIDGE || !is_bare(lower) || !is_bare(to))
+	/* One that begins in the Ethernet header is forgotten on the long way. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_start_offset(skb) < ETH_HLEN)
 		return -EOPNOTSUPP;
 	/* The NIC may have a VLAN device, and an MTU. */
 	if (eth_type_vlan(skb->protocol) || !__is_skb_forwardable(lower, skb, true))
 		return -EOPNOTSUPP;
-	tap = rcu_dereference(to->rx_handler_data);
-	q = tap ? choose(tap, skb) : NULL;
-	inlet = q ? rcu_dereference_sk_user_data(&q->sk) : NULL;
+	inlet = nshim_switch_find(lower, to, skb, &features);
 	if (!inlet)
 		return -EOPNOTSUPP;
-	if (q->flags & IFF_VNET_HDR)
-		features |= READ_ONCE(tap->tap_features);
 	/* What a guest has asked for is looked at, even if no more is to be done. */
 	if (netif_needs_gso(skb, features)) {
 		segs = __skb_gso_segment(skb, features, false);

@@ -32,6 +32,8 @@ unsigned int nshim_inlet_close(struct nshim_inlet *inlet, struct sock *sk,
 bool nshim_inlet_is_empty(const struct nshim_inlet *inlet);
 unsigned int nshim_inlet_take(struct nshim_inlet *inlet, void **to, unsigned int max);
 
+struct nshim_inlet *nshim_switch_find(struct net_device *lower, struct net_device *to,
+				      struct sk_buff *skb, netdev_features_t *features);
 int nshim_switch(struct net_device *lower, struct net_device *to, struct sk_buff *skb);
 
 #endif /* NIC_SHIM_SWITCH_H */

@@ -148,6 +148,8 @@ static int recv_from_macvtap(struct tap_port *tap, struct sk_buff *skb, struct i
 		if (!skb)
 			return -ENOMEM;
 	}
+	if (unlikely(READ_ONCE(nshim_expand_acks)))
+		nshim_acks_received(&tap->acks, skb);
 	ret = copy_frame(tap, skb, to, buffers);
 	if (unlikely(ret < 0))
 		kfree_skb(skb);
@@ -324,6 +326,7 @@ struct nshim_port *nshim_tap_attach(int fd, __poll_t events, size_t hdr_len,
 	tap->owner = owner;
 	tap->events = events;
 	tap->hdr_len = hdr_len;
+	spin_lock_init(&tap->acks.lock);
 	tap->port.counts_buffers = tap->is_macvtap && hdr_len;
 
 	init_waitqueue_func_entry(&tap->wait, tap_wake);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tap.c and tap_send.c between themselves.
+ * tap.c, tap_send.c and tap_long.c between themselves.
  */
 #ifndef NIC_SHIM_TAP_H
 #define NIC_SHIM_TAP_H
@@ -10,8 +10,10 @@
 #include <linux/ptr_ring.h>
 #include <linux/skbuff.h>
 #include <linux/wait.h>
+#include <net/sock.h>
 #include <net/xdp.h>
 
+#include "nic-shim/acks.h"
 #include "nic-shim/netdev.h"
 #include "nic-shim/nshim.h"
 #include "nic-shim/switch.h"
@@ -34,6 +36,7 @@
  * @is_macvtap: whether it is one
  * @has_inlet: whether other twins' frames come in by @inlet
  * @inlet: theirs
+ * @acks: what was received that acknowledgments may be expanded of
  * @nic: what is known of the NIC below, if it is
  * @flushed: what became of frames since the last flush
  * @rx_head: next frame of @rx to take
@@ -56,6 +59,7 @@ struct tap_port {
 	bool			is_macvtap;
 	bool			has_inlet;
 	struct nshim_inlet	inlet;
+	struct nshim_acks	acks;
 	struct nshim_netdev	nic;
 	struct nshim_flushed	flushed;
 	unsigned int		rx_head;
@@ -74,6 +78,26 @@ static inline struct tap_queue *tap_queue_of(const struct tap_port *tap)
 {
 	return container_of(tap->sock, struct tap_queue, sock);
 }
+
+/* The port that other twins' frames come to by an inlet. */
+static inline struct tap_port *nshim_tap_of_inlet(struct nshim_inlet *inlet)
+{
+	return container_of(inlet, struct tap_port, inlet);
+}
+
+/* A tap's batches, and with them what goes past it, take no account of a send buffer. */
+static inline bool nshim_tap_has_endless_buffer(const struct tap_port *tap)
+{
+	return READ_ONCE(tap->sock->sk->sk_sndbuf) == INT_MAX;
+}
+
+int nshim_tap_mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len);
+int nshim_tap_finish_frame(struct sk_buff *skb, struct net_device *dev,
+			   const struct virtio_net_hdr *hdr);
+void nshim_tap_begin_lane(struct tap_port *tap, struct nshim_lane *lane, struct tap_dev *dev);
+struct sk_buff *nshim_tap_expand(struct tap_port *tap, const struct nshim_lane *lane,
+				 struct sk_buff *skb);
+int nshim_tap_send_long(struct tap_port *tap, struct iov_iter *frame);
 
 int nshim_tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait);
 void nshim_tap_flush(struct nshim_port *port, struct nshim_flushed *flushed);

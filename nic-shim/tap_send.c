@@ -4,7 +4,8 @@
  *
  * Small frames are copied into page fragments and gathered.  A tap is handed them as one
  * batch, as by vhost-net.  Of a macvtap they are made into socket buffers here, for the
- * driver of the NIC below (netdev.c).  Frames that do not fit a page go one by one.
+ * driver of the NIC below (netdev.c).  Frames that do not fit a page go one by one
+ * (tap_long.c).
  */
 #include <linux/errno.h>
 #include <linux/etherdevice.h>
@@ -17,6 +18,7 @@
 #include <net/xdp.h>
 
 #include "nic-shim/aggregate.h"
+#include "nic-shim/handover.h"
 #include "nic-shim/lane.h"
 #include "nic-shim/tap.h"
 
@@ -24,14 +26,6 @@
 #define TAP_MAX_LEN	SZ_1M
 /* What may wait, of a queue of a macvtap, for room in the NIC. */
 #define TAP_MAX_WAITING	SZ_256K
-/* Of a frame that does not fit a page, what lies before its pages. */
-#define TAP_LINEAR	256
-
-/* A tap's batches, and with them what goes past it, take no account of a send buffer. */
-static bool has_endless_buffer(const struct tap_port *tap)
-{
-	return READ_ONCE(tap->sock->sk->sk_sndbuf) == INT_MAX;
-}
 
 /* What was gathered goes nowhere: the device has left the tap. */
 static void lose_gathered(struct tap_port *tap, unsigned int n)
@@ -62,12 +56,20 @@ static void hand_to_tap(struct tap_port *tap, unsigned int n)
 
 /* Past the tap */
 
-/*
+/**
+ * nshim_tap_finish_frame() - have an skb be a frame of a macvtap
+ * @skb: it, with its bytes
+ * @dev: the macvtap
+ * @hdr: its virtio-net header
+ *
  * As tap_get_user() and tap_get_user_xdp() (drivers/net/tap.c) understand a frame; but
  * where its transport header is, is looked for only if it takes the long way.
+ *
+ * Context: BHs disabled.
+ * Return: 0, or -EINVAL if the header does not fit the frame.
  */
-static int finish_frame(struct sk_buff *skb, struct net_device *dev,
-			const struct virtio_net_hdr *hdr)
+int nshim_tap_finish_frame(struct sk_buff *skb, struct net_device *dev,
+			   const struct virtio_net_hdr *hdr)
 {
 	int depth;
 
@@ -99,7 +101,7 @@ static noinline struct sk_buff *make_frame(struct tap_port *tap, struct net_devi
 	}
 	skb_reserve(skb, xdp->data - xdp->data_hard_start);
 	__skb_put(skb, xdp->data_end - xdp->data);
-	if (likely(!finish_frame(skb, dev, hdr)))
+	if (likely(!nshim_tap_finish_frame(skb, dev, hdr)))
 		return skb;
 	kfree_skb(skb);
 	tap->flushed.malformed++;
@@ -141,10 +143,67 @@ static unsigned int next_run(struct tap_port *tap, const struct nshim_lane *lane
 	return run > 1 && nshim_netdev_drives(&tap->nic, lane, frames->data) ? run : 1;
 }
 
+/**
+ * nshim_tap_begin_lane() - as nshim_netdev_begin()
+ * @tap: the port
+ * @lane: to be filled in
+ * @dev: its macvtap
+ *
+ * Context: as nshim_netdev_begin().
+ */
+void nshim_tap_begin_lane(struct tap_port *tap, struct nshim_lane *lane, struct tap_dev *dev)
+{
+	nshim_netdev_begin(&tap->nic, lane, dev->dev, tap->sock->sk,
+			   READ_ONCE(tap->owner->direct), &tap->flushed);
+}
+
+/* Those of the port that receives from the same queue, if they are to be expanded. */
+static struct nshim_acks *acks_of(const struct tap_port *tap)
+{
+	struct nshim_inlet *inlet;
+
+	if (likely(!READ_ONCE(nshim_expand_acks)))
+		return NULL;
+	inlet = rcu_dereference_sk_user_data(tap->sock->sk);
+	return inlet ? &nshim_tap_of_inlet(inlet)->acks : NULL;
+}
+
+/**
+ * nshim_tap_expand() - what is to be sent before a frame of a macvtap
+ * @tap: the port
+ * @lane: as nshim_tap_begin_lane() has left it
+ * @skb: the frame
+ *
+ * Context: as nshim_netdev_begin().
+ * Return: acknowledgments, linked by their next pointers, the last of them @skb.
+ */
+struct sk_buff *nshim_tap_expand(struct tap_port *tap, const struct nshim_lane *lane,
+				 struct sk_buff *skb)
+{
+	struct nshim_acks *acks = acks_of(tap);
+
+	if (likely(!acks))
+		return skb;
+	return nshim_acks_expand(acks, skb, nshim_netdev_drives(&tap->nic, lane, skb->data),
+				 &tap->flushed.expanded);
+}
+
+/* Those that another twin takes at once.  Returns how many from the first on. */
+static unsigned int hand_over(struct tap_port *tap, const struct nshim_lane *lane,
+			      const struct xdp_buff *frames, unsigned int n, bool *behind)
+{
+	unsigned int given = nshim_handover(tap, lane, frames, n, behind), i;
+
+	for (i = 0; i < given; i++)
+		page_frag_free(frames[i].data_hard_start);
+	return given;
+}
+
 static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 {
 	struct sk_buff *first = NULL, **tail = &first, *skb;
 	unsigned int i, run, limit;
+	bool behind = false;
 	struct nshim_lane lane;
 	struct tap_dev *dev;
 
@@ -155,17 +214,20 @@ static void make_and_hand_to_nic(struct tap_port *tap, unsigned int n)
 		lose_gathered(tap, n);
 		goto out;
 	}
-	nshim_netdev_begin(&lane, dev->dev, tap->sock->sk, &tap->flushed);
+	nshim_tap_begin_lane(tap, &lane, dev);
 	limit = lane.is_open ? nshim_aggregate_limit(lane.lower) : 1;
 	for (i = 0; i < n; i += run) {
+		run = hand_over(tap, &lane, &tap->tx[i], n - i, &behind);
+		if (run)
+			continue;
 		run = next_run(tap, &lane, &tap->tx[i], min(n - i, limit));
 		skb = make_aggregate(tap, dev->dev, &tap->tx[i], run);
-		if (likely(skb)) {
-			*tail = skb;
-			tail = &skb->next;
-		} else {
+		if (unlikely(!skb)) {
 			nshim_lane_count_dropped(&lane, run);
+			continue;
 		}
+		*tail = nshim_tap_expand(tap, &lane, skb);
+		tail = &skb->next;
 	}
 	nshim_netdev_send(&tap->nic, &lane, first);
 out:
@@ -204,23 +266,19 @@ void nshim_tap_flush(struct nshim_port *port, struct nshim_flushed *flushed)
 	tap->flushed = (struct nshim_flushed) { };
 }
 
-static int frame_flags(const struct virtio_net_hdr *hdr)
-{
-	int flags = 0;
-
-	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		flags |= NSHIM_FRAME_CSUM;
-	if (hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		flags |= NSHIM_FRAME_GSO;
-	return flags;
-}
-
-/*
+/**
+ * nshim_tap_mend_hdr_len() - have a header say of itself what a batch needs
+ * @hdr: the virtio-net header
+ * @frame_len: bytes of its frame
+ *
  * For a checksum the tap's ordinary path mends a header length that ends before
  * it, and refuses one that ends in the Ethernet header or beyond the frame; its
  * batch path leaves that to its caller.
+ *
+ * Context: any.
+ * Return: 0, or -EINVAL.
  */
-static int mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len)
+int nshim_tap_mend_hdr_len(struct virtio_net_hdr *hdr, size_t frame_len)
 {
 	u32 end, hdr_len = le16_to_cpu((__force __le16)hdr->hdr_len);
 
@@ -267,88 +325,18 @@ static noinline int gather(struct tap_port *tap, struct iov_iter *frame,
 	/* What the header may have beyond, the number of buffers, says nothing. */
 	if (tap->hdr_len)
 		*hdr = *(struct virtio_net_hdr *)front;
-	err = mend_hdr_len(hdr, len - tap->hdr_len);
+	err = nshim_tap_mend_hdr_len(hdr, len - tap->hdr_len);
 	if (unlikely(err))
 		goto err_free;
 
 	xdp_init_buff(xdp, buflen, NULL);
 	xdp_prepare_buff(xdp, buf, pad, len - tap->hdr_len, true);
 	tap->nr_tx++;
-	return frame_flags(hdr);
+	return nshim_frame_flags(hdr);
 
 err_free:
 	page_frag_free(buf);
 	return err;
-}
-
-/* Frames that do not fit a page */
-
-static int send_by_tap(struct tap_port *tap, struct iov_iter *frame)
-{
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT, .msg_iter = *frame };
-	int ret = tap->sock->ops->sendmsg(tap->sock, &msg, iov_iter_count(frame));
-
-	return ret < 0 ? ret : 0;
-}
-
-static int send_by_nic(struct tap_port *tap, struct iov_iter *frame,
-		       struct virtio_net_hdr *hdr)
-{
-	size_t len = iov_iter_count(frame) - tap->hdr_len;
-	size_t linear = min_t(size_t, len, TAP_LINEAR);
-	struct nshim_lane lane;
-	struct sk_buff *skb;
-	struct tap_dev *dev;
-	int err;
-
-	err = mend_hdr_len(hdr, len);
-	if (unlikely(err))
-		return err;
-	skb = alloc_skb_with_frags(NET_SKB_PAD + NET_IP_ALIGN + linear, len - linear,
-				   PAGE_ALLOC_COSTLY_ORDER, &err, GFP_KERNEL);
-	if (unlikely(!skb))
-		return err;
-	skb_reserve(skb, NET_SKB_PAD + NET_IP_ALIGN);
-	skb_put(skb, linear);
-	skb->data_len = len - linear;
-	skb->len += len - linear;
-	iov_iter_advance(frame, tap->hdr_len);
-	err = skb_copy_datagram_from_iter(skb, 0, frame, len);
-	if (unlikely(err)) {
-		kfree_skb(skb);
-		return err;
-	}
-	local_bh_disable();
-	rcu_read_lock();
-	dev = rcu_dereference(tap_queue_of(tap)->tap);
-	err = dev ? finish_frame(skb, dev->dev, hdr) : -EIO;
-	if (likely(!err)) {
-		nshim_netdev_begin(&lane, dev->dev, tap->sock->sk, &tap->flushed);
-		nshim_netdev_send(&tap->nic, &lane, skb);
-	} else {
-		kfree_skb(skb);
-	}
-	rcu_read_unlock();
-	local_bh_enable();
-	return err;
-}
-
-static int send_one(struct tap_port *tap, struct iov_iter *frame)
-{
-	struct virtio_net_hdr hdr = { };
-	int err;
-
-	if (tap->hdr_len) {
-		struct iov_iter peek = *frame;
-
-		if (unlikely(!copy_from_iter_full(&hdr, sizeof(hdr), &peek)))
-			return -EFAULT;
-	}
-	if (tap->is_macvtap && has_endless_buffer(tap))
-		err = send_by_nic(tap, frame, &hdr);
-	else
-		err = send_by_tap(tap, frame);
-	return err ?: frame_flags(&hdr);
 }
 
 /**
@@ -375,7 +363,7 @@ int nshim_tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait)
 
 	pad = SKB_DATA_ALIGN(NET_IP_ALIGN + NET_SKB_PAD + tap->hdr_len +
 			     (sock_flag(tap->sock->sk, SOCK_XDP) ? XDP_PACKET_HEADROOM : 0));
-	if (has_endless_buffer(tap) && len <= SKB_WITH_OVERHEAD(PAGE_SIZE) - pad) {
+	if (nshim_tap_has_endless_buffer(tap) && len <= SKB_WITH_OVERHEAD(PAGE_SIZE) - pad) {
 		buflen = SKB_DATA_ALIGN(pad + len - tap->hdr_len) +
 			 SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 		if (tap->nr_tx == TAP_BATCH) {
@@ -390,7 +378,7 @@ int nshim_tap_xmit(struct nshim_port *port, struct iov_iter *frame, bool wait)
 	if (!wait)
 		return -EBUSY;
 	send_gathered(tap);
-	return send_one(tap, frame);
+	return nshim_tap_send_long(tap, frame);
 }
 
 /* Room */

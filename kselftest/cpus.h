@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 
 #include "kselftest/proc.h"
 #include "kselftest/report.h"
@@ -20,6 +22,15 @@ static inline void cpus_stay_on(pid_t tid, int cpu)
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	must(!sched_setaffinity(tid, sizeof(set), &set));
+}
+
+/* With PREEMPT_RT, softirqs and timers have threads, which other threads may be before. */
+static inline bool cpus_are_realtime(void)
+{
+	struct utsname name;
+
+	must(!uname(&name));
+	return strstr(name.version, "PREEMPT_RT");
 }
 
 /* Is that a thread of the kernel's that works for this process? */

@@ -12,9 +12,9 @@
  */
 #include "kselftest/vmm.h"
 #include "kselftest/frames.h"
+#include "kselftest/options.h"
 #include "kselftest/watch.h"
 
-#include <getopt.h>
 #include <linux/if_ether.h>
 
 #define BATCH	32
@@ -66,7 +66,7 @@ static struct vmm vmm;
 static struct end by_hand, by_twin;
 static struct sample samples[BATCH];
 static uint64_t random_state, seed = 1;
-static unsigned int samples_wanted = 2048;
+static unsigned long samples_wanted = 2048;
 static unsigned long refused, sent_out;
 
 static uint32_t below(uint32_t n)
@@ -428,18 +428,10 @@ int main(int argc, char **argv)
 		{ "in batches, taps without a header", VMM_OWN_HDR, 12, 0, INT_MAX },
 	};
 	unsigned int i;
-	int c;
 
-	while ((c = getopt(argc, argv, "n:s:")) >= 0) {
-		if (c == 'n')
-			samples_wanted = strtoul(optarg, NULL, 0);
-		else if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else
-			return 2;
-	}
-	vmm_begin(argc - optind + 1, argv + optind - 1);
-	note("seed %llu, %u samples of each class", (unsigned long long)seed,
+	options_parse(argc, argv, &samples_wanted, &seed);
+	vmm_begin(1, argv);
+	note("seed %llu, %lu samples of each class", (unsigned long long)seed,
 	     samples_wanted);
 	for (i = 0; i < BATCH; i++) {
 		samples[i].frame = calloc(1, WIRE_MAX + 100);

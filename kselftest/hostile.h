@@ -8,9 +8,8 @@
 
 #include "kselftest/vmm.h"
 #include "kselftest/badring.h"
+#include "kselftest/clock.h"
 #include "kselftest/verdicts.h"
-
-#include <time.h>
 
 /* All but that of a log, which is the VMM's. */
 #define FAULTS	10
@@ -92,14 +91,6 @@ static inline struct tally evil_tally(const struct evil *evil, int q)
 		tally_line(&tally, key, value);
 	fclose(file);
 	return tally;
-}
-
-static inline double clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 /* Is a queue done with all that it was told of?  Waits for a pump to end. */

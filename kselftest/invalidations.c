@@ -6,10 +6,10 @@
  * there are not written to.
  */
 #include "kselftest/exchange.h"
+#include "kselftest/options.h"
 #include "kselftest/paging.h"
 #include "kselftest/protector.h"
 
-#include <getopt.h>
 #include <linux/falloc.h>
 #include <sys/wait.h>
 
@@ -468,26 +468,9 @@ static void with(bool shared, uint64_t features)
 	exchange_close(&ex);
 }
 
-static void parse(int argc, char **argv)
-{
-	static const struct option options[] = { { "seed", required_argument, NULL, 's' }, { } };
-	int c;
-
-	while ((c = getopt_long(argc, argv, "n:s:", options, NULL)) >= 0) {
-		if (c == 'n')
-			wanted = strtoul(optarg, NULL, 0);
-		else if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else
-			exit(2);
-	}
-	if (optind < argc)
-		vmm_device = argv[optind];
-}
-
 int main(int argc, char **argv)
 {
-	parse(argc, argv);
+	options_parse(argc, argv, &wanted, &seed);
 	vmm_begin(1, argv);
 	note("seed %llu", (unsigned long long)seed);
 	rnd = seed;

@@ -3,112 +3,24 @@
  * Kick moderation: who sends without pause is not kicked for, but looked at by time;
  * nothing is lost when that begins, goes on and ends, whatever happens to who kicked.
  */
-#include "kselftest/vmm.h"
+#include "kselftest/moderated.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/uio.h>
 
-#define LEN	64
 #define SLOW	"interval_us=100000 kicks=4"	/* for machines that are slow */
 #define FAST	"interval_us=10 kicks=2"
 #define QUICK	"interval_us=100 kicks=4"
-#define ROUND	8	/* frames: more than are needed for going on */
 #define STAY	256	/* megabytes to copy */
 #define HALF	1048576	/* bytes that a pipe holds */
 
 static struct vmm vmm;
 static struct wire wire;
-static uint32_t posted, seen;
+static struct moderated flow = { .vmm = &vmm, .wire = &wire };
 /* What counts kicks and pumps that are served by who kicked, or in its time. */
 static const char *kicks_served, *pumps_served;
 static bool has_inline;
-
-static bool configure(const char *words)
-{
-	FILE *file = vmm_debugfs(&vmm, "moderation", "w");
-	bool good;
-
-	must(file);
-	good = fputs(words, file) >= 0;
-	return !fclose(file) && good;
-}
-
-static bool is_active(void)
-{
-	FILE *file = vmm_debugfs(&vmm, "moderation", "r");
-	int active = -1;
-
-	must(file);
-	must(fscanf(file, "tx0: interval_us=%*u kicks=%*u active=%d", &active) == 1);
-	fclose(file);
-	return active;
-}
-
-static void post(void)
-{
-	uint8_t frame[LEN];
-
-	wire_fill(frame, LEN, posted++);
-	must(vmm_add_frame(&vmm, frame, LEN) >= 0);
-}
-
-/* All that was posted comes out, in order, and its chains come back. */
-static bool arrives(void)
-{
-	unsigned int n = posted - seen;
-	uint8_t frame[LEN];
-
-	for (; seen != posted; seen++) {
-		wire_fill(frame, LEN, seen);
-		if (!wire_expect(&wire, frame, LEN))
-			return because("frame %u", seen);
-	}
-	return ring_reap_n(&vmm.q[TX], n, 5000);
-}
-
-/* Kicks come until they are too many. */
-static bool begins(void)
-{
-	unsigned int tries, i;
-
-	for (tries = 0; tries < 100 && !is_active(); tries++) {
-		for (i = 0; i < ROUND; i++) {
-			post();
-			ring_kick(&vmm.q[TX]);
-		}
-		if (!arrives())
-			return false;
-	}
-	return is_active() || because("it is not moderated");
-}
-
-static bool ends(void)
-{
-	unsigned int tries;
-
-	for (tries = 0; tries < 1000 && is_active(); tries++)
-		poll(NULL, 0, 10);
-	return !is_active() || because("it is moderated for ever");
-}
-
-/* Frames that no kick tells of. */
-static bool post_round(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ROUND; i++)
-		post();
-	return !ring_kick(&vmm.q[TX]) || because("a kick is wanted");
-}
-
-static bool goes_on(unsigned int rounds)
-{
-	while (rounds--)
-		if (!post_round() || !arrives())
-			return false;
-	return true;
-}
 
 static void find_served(void)
 {
@@ -136,10 +48,10 @@ static bool alone(void)
 	served = vmm_counter(&vmm, TX, kicks_served);
 	for (i = 0; i < 10; i++) {
 		poll(NULL, 0, 1);
-		post();
+		moderated_post(&flow);
 		if (!ring_kick(&vmm.q[TX]))
 			return because("no kick is wanted");
-		if (!arrives())
+		if (!moderated_arrives(&flow))
 			return false;
 	}
 	return vmm_counted(&vmm, TX, "moderations", 0) &&
@@ -150,11 +62,11 @@ static bool is_looked_at(void)
 {
 	long long kicks, timer;
 
-	if (!begins())
+	if (!moderated_begins(&flow))
 		return false;
 	kicks = vmm_counter(&vmm, TX, "kicks");
 	timer = vmm_counter(&vmm, TX, "pumps_timer");
-	return goes_on(20) && vmm_counted(&vmm, TX, "kicks", kicks) &&
+	return moderated_goes_on(&flow, 20) && vmm_counted(&vmm, TX, "kicks", kicks) &&
 	       (vmm_counter(&vmm, TX, "pumps_timer") > timer ||
 		because("pumps_timer stays at %lld", timer));
 }
@@ -164,12 +76,13 @@ static bool pause_ends_it(void)
 {
 	long long served, begun;
 
-	if (!begins() || !ends())
+	if (!moderated_begins(&flow) || !moderated_ends(&vmm))
 		return false;
 	served = vmm_counter(&vmm, TX, kicks_served);
 	begun = vmm_counter(&vmm, TX, "moderations");
-	post();
-	return (ring_kick(&vmm.q[TX]) || because("no kick is wanted")) && arrives() &&
+	moderated_post(&flow);
+	return (ring_kick(&vmm.q[TX]) || because("no kick is wanted")) &&
+	       moderated_arrives(&flow) &&
 	       vmm_counted(&vmm, TX, kicks_served, served + 1) &&
 	       vmm_counted(&vmm, TX, "moderations", begun);
 }
@@ -180,22 +93,22 @@ static bool who_runs_pumps(void)
 	long long worker, served;
 	unsigned int round;
 
-	if (!begins())
+	if (!moderated_begins(&flow))
 		return false;
 	worker = vmm_counter(&vmm, TX, "pumps_worker");
 	served = vmm_counter(&vmm, TX, pumps_served);
 	for (round = 0; round < 20; round++) {
-		if (!post_round())
+		if (!moderated_post_round(&flow))
 			return false;
 		while (!ring_has_used(&vmm.q[TX]))
 			;
-		if (!arrives())
+		if (!moderated_arrives(&flow))
 			return false;
 	}
 	served = vmm_counter(&vmm, TX, pumps_served) - served;
 	worker = vmm_counter(&vmm, TX, "pumps_worker") - worker;
 	note("of 20 rounds %lld %s, %lld of the worker", served, pumps_served, worker);
-	/* Its timer's interrupt may come as it is asleep, in arrives(). */
+	/* Its timer's interrupt may come as it is asleep, in moderated_arrives(). */
 	return served >= 15 || because("%s: only %lld of 20", pumps_served, served);
 }
 
@@ -203,11 +116,11 @@ static bool who_sleeps_is_not_waited_for(void)
 {
 	long long before;
 
-	if (!begins())
+	if (!moderated_begins(&flow))
 		return false;
 	before = others_pumps();
-	return goes_on(20) && (others_pumps() > before ||
-			       because("others' pumps stay at %lld", before));
+	return moderated_goes_on(&flow, 20) &&
+	       (others_pumps() > before || because("others' pumps stay at %lld", before));
 }
 
 /*
@@ -219,8 +132,8 @@ static void *post_and_sleep(void *pipe)
 	static const char bytes[2 * HALF];
 	unsigned int i;
 
-	for (i = 0; i < 2 * ROUND; i++) {
-		post();
+	for (i = 0; i < 2 * MODERATED_ROUND; i++) {
+		moderated_post(&flow);
 		ring_kick(&vmm.q[TX]);
 	}
 	must(write(*(int *)pipe, bytes, sizeof(bytes)) == sizeof(bytes));
@@ -252,7 +165,7 @@ static bool who_falls_asleep_is_not_waited_for(void)
 	while (good && rounds--) {
 		must(!pthread_create(&thread, NULL, post_and_sleep, &fds[1]));
 		must(ring_poll(fds[0], 10000));
-		good = arrives();
+		good = moderated_arrives(&flow);
 		drain(fds[0]);
 		must(!pthread_join(thread, NULL));
 	}
@@ -281,8 +194,8 @@ static void *post_and_stay(void *unused)
 		local[i] = (struct iovec) { to, sizeof(to) };
 		remote[i] = (struct iovec) { from, sizeof(from) };
 	}
-	for (i = 0; i < 2 * ROUND; i++) {
-		post();
+	for (i = 0; i < 2 * MODERATED_ROUND; i++) {
+		moderated_post(&flow);
 		ring_kick(&vmm.q[TX]);
 	}
 	atomic_store(&stay.posted, true);
@@ -297,9 +210,9 @@ static bool start_forgets(void)
 {
 	must(!vmm_backend(&vmm, TX, -1));
 	must(!vmm_backend(&vmm, TX, wire.tap));
-	post();
+	moderated_post(&flow);
 	ring_kick(&vmm.q[TX]);
-	return arrives();
+	return moderated_arrives(&flow);
 }
 
 static bool who_stays_away_is_forgotten(void)
@@ -330,7 +243,7 @@ static bool who_stays_away_is_forgotten(void)
 
 static void *begin(void *good)
 {
-	*(bool *)good = begins();
+	*(bool *)good = moderated_begins(&flow);
 	return NULL;
 }
 
@@ -342,7 +255,8 @@ static bool who_kicked_is_gone(void)
 	must(!pthread_create(&thread, NULL, begin, &good));
 	must(!pthread_join(thread, NULL));
 	/* That may take long enough for it to end. */
-	return good && (!is_active() || goes_on(20)) && ends();
+	return good && (!moderated_is_active(&vmm) || moderated_goes_on(&flow, 20)) &&
+	       moderated_ends(&vmm);
 }
 
 /* Then kicks may come as fast as they like. */
@@ -351,14 +265,14 @@ static bool policy_ends_it(void)
 	long long before;
 	unsigned int i;
 
-	if (!begins() || !vmm_set_policy(&vmm, "softirq") || !ends())
+	if (!moderated_begins(&flow) || !vmm_set_policy(&vmm, "softirq") || !moderated_ends(&vmm))
 		return false;
 	before = vmm_counter(&vmm, TX, "moderations");
-	for (i = 0; i < 10 * ROUND; i++) {
-		post();
+	for (i = 0; i < 10 * MODERATED_ROUND; i++) {
+		moderated_post(&flow);
 		if (!ring_kick(&vmm.q[TX]))
 			return because("no kick is wanted");
-		if (!arrives())
+		if (!moderated_arrives(&flow))
 			return false;
 	}
 	return vmm_counted(&vmm, TX, "moderations", before) &&
@@ -367,13 +281,13 @@ static bool policy_ends_it(void)
 
 static bool stop_ends_it(void)
 {
-	if (!begins())
+	if (!moderated_begins(&flow))
 		return false;
 	must(!vmm_backend(&vmm, TX, -1));
-	if (is_active())
+	if (moderated_is_active(&vmm))
 		return because("a queue that is stopped is moderated");
 	must(!vmm_backend(&vmm, TX, wire.tap));
-	return begins();
+	return moderated_begins(&flow);
 }
 
 /* A ring that is broken is not looked at any more. */
@@ -382,12 +296,12 @@ static bool fault_ends_it(void)
 	struct ring *ring = &vmm.q[TX];
 	long long timer;
 
-	if (!begins())
+	if (!moderated_begins(&flow))
 		return false;
 	ring_offer(ring, ring->num + 1);
 	ring_publish(ring);
 	ring_signal(ring->kick);
-	if (!ring_poll(ring->err, 5000) || !ends())
+	if (!ring_poll(ring->err, 5000) || !moderated_ends(&vmm))
 		return because("the fault is not found");
 	timer = vmm_counter(&vmm, TX, "pumps_timer");
 	poll(NULL, 0, 300);
@@ -400,8 +314,8 @@ static void close_it(void)
 
 	must(!vmm_restart_queue(&vmm, TX, wire.tap, 0));
 	wire_drain(&wire);
-	seen = posted;
-	good = begins();
+	flow.seen = flow.posted;
+	good = moderated_begins(&flow);
 	vmm_close(&vmm);
 	claim(good && vmm_no_twin_left(), "a twin may go while it is moderated");
 }
@@ -411,16 +325,16 @@ static void traffic(uint64_t features, const char *name)
 	vmm_run(&vmm, &wire, VMM_BASIC | features, 64);
 	find_served();
 	must(vmm_set_policy(&vmm, "adaptive"));
-	must(configure(FAST));
+	must(moderated_configure(&vmm, FAST));
 	claim(alone(), "alone, a frame is sent at once, %s", name);
-	must(configure(SLOW));
+	must(moderated_configure(&vmm, SLOW));
 	claim(is_looked_at(), "many kicks in short are no longer wanted, %s", name);
 	claim(pause_ends_it(), "a pause ends it, %s", name);
 	claim(who_runs_pumps(), "who kicked pumps if it runs, %s", name);
 	claim(who_sleeps_is_not_waited_for(), "who sleeps is not waited for, %s", name);
-	must(configure(QUICK));
+	must(moderated_configure(&vmm, QUICK));
 	claim(who_falls_asleep_is_not_waited_for(), "nor is who falls asleep, %s", name);
-	must(configure(SLOW));
+	must(moderated_configure(&vmm, SLOW));
 	claim(who_stays_away_is_forgotten(), "nor who stays away, by a start, %s", name);
 	claim(who_kicked_is_gone(), "who kicked may be gone, %s", name);
 	claim(policy_ends_it(), "another policy ends it, %s", name);
@@ -440,8 +354,9 @@ static void settings(void)
 
 	vmm_run(&vmm, &wire, VMM_BASIC, 64);
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		claim(!configure(bad[i]), "'%s' is refused", bad[i]);
-	claim(configure("kicks=7") && configure("interval_us=123"), "each can be set alone");
+		claim(!moderated_configure(&vmm, bad[i]), "'%s' is refused", bad[i]);
+	claim(moderated_configure(&vmm, "kicks=7") &&
+	      moderated_configure(&vmm, "interval_us=123"), "each can be set alone");
 	file = vmm_debugfs(&vmm, "moderation", "r");
 	must(file && fgets(words, sizeof(words), file));
 	fclose(file);

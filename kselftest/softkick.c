@@ -6,6 +6,7 @@
  * what it held.
  */
 #include "kselftest/vmm.h"
+#include "kselftest/cpus.h"
 
 #include <stdatomic.h>
 #include <sys/prctl.h>
@@ -167,7 +168,8 @@ static bool at_once(void (*post_one)(unsigned int i))
 	note("%u of %u frames left later than their kicks; in %u somebody else ran", late,
 	     ROUNDS, left);
 	return (late <= LATE || because("too many were late")) &&
-	       (left < ROUNDS / 2 || because("somebody was woken for each kick")) &&
+	       (left < ROUNDS / 2 || cpus_are_realtime() ||
+		because("somebody was woken for each kick")) &&
 	       grows("kicks_softirq", kicks, ROUNDS - LATE) &&
 	       grows("packets_softirq", packets, ROUNDS - LATE);
 }
@@ -290,6 +292,8 @@ int main(int argc, char **argv)
 		skip("kicks served in softirq", "there is one CPU alone");
 		return report_end();
 	}
+	if (cpus_are_realtime())
+		skip("nobody is woken for a kick", "softirqs have threads here");
 	wire_open(&wire, "wire0", VMM_HDR);
 	with(0, "softirq", "plain");
 	with(VMM_EVENT_IDX, "softirq", "with event index");

@@ -231,6 +231,12 @@ static int read_moderation(int q)
 	return read_file(path_of("moderation"));
 }
 
+static int read_path(int q)
+{
+	(void)q;
+	return read_file(path_of("path"));
+}
+
 static int read_counters(int q)
 {
 	return read_file(path_of(q == RX ? "rx0" : "tx0"));
@@ -252,6 +258,12 @@ static int write_policy(int q)
 {
 	(void)q;
 	return write_file(path_of("policy"), "inline");
+}
+
+static int write_path(int q)
+{
+	(void)q;
+	return write_file(path_of("path"), "qdisc");
 }
 
 static int write_moderation(int q)
@@ -301,10 +313,12 @@ static const struct op {
 	{ "a read of state", read_state, RX, LIVE | SHOWN },
 	{ "a read of features", read_features, RX, LIVE | SHOWN },
 	{ "a read of policy", read_policy, RX, LIVE | SHOWN },
+	{ "a read of path", read_path, RX, LIVE | SHOWN },
 	{ "a read of moderation", read_moderation, RX, LIVE | SHOWN },
 	{ "a read of counters, RX", read_counters, RX, LIVE | SHOWN },
 	{ "a read of counters, TX", read_counters, TX, LIVE | SHOWN },
 	{ "a write of policy", write_policy, RX, LIVE | SHOWN },
+	{ "a write of path", write_path, RX, LIVE | SHOWN },
 	{ "a write of moderation", write_moderation, RX, LIVE | SHOWN },
 	{ "another kick eventfd, RX", swap_kick, RX, LIVE },
 	{ "another kick eventfd, TX", swap_kick, TX, LIVE },

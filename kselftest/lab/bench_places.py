@@ -11,7 +11,7 @@ import glob
 import os
 
 from host import DEVICE, OUT, run, set_policy, spawn, wait_until
-from net import Bridge, Macvtap, Peer, Tapdev, carrier, ip, nics
+from net import Bridge, Macvtap, Peer, Tapdev, carrier, ip, moderate, nics
 from guest import Guest
 
 PEER = '10.9.0.1'
@@ -60,13 +60,7 @@ class World:
         pin(theirs, 1)
 
     def moderate(self, usecs):
-        """How long both NICs wait before they interrupt again.
-        A NIC that is reset, as by joining a bridge, forgets it, its driver does
-        not, and what the driver has already is not set again: so, by way of 0."""
-        for value in (0, usecs):
-            run(f'ethtool -C {self.nic} rx-usecs {value}')
-            run(f'ethtool -C {self.peer.nic} rx-usecs {value}',
-                netns=self.peer.netns)
+        moderate(self.nic, self.peer, usecs)
 
     def peer_load(self, command):
         return self.peer.spawn(f'taskset -c 1 {LOAD} {command}')

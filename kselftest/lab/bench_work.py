@@ -7,6 +7,7 @@ of how many windows there shall be; the end that is looked at marks them.
 from collections import namedtuple
 
 from bench_places import PEER
+from net import join_datagrams
 
 PORT = 7777
 # What UDP, IPv4 and Ethernet put before the payload.
@@ -81,6 +82,18 @@ def stream_in(places, work, laps):
     sink.wait(60)
 
 
+def joined(function):
+    """The same with a host's NIC that puts datagrams together."""
+    def with_gro(places, work, laps):
+        nic = places[0].world.nic
+        join_datagrams(nic, 'on')
+        try:
+            function(places, work, laps)
+        finally:
+            join_datagrams(nic, 'off')
+    return with_gro
+
+
 OFFLOADS = 'tx sg tso gso gro rx'
 
 
@@ -152,6 +165,10 @@ WORKS = (
     Work('rx-60', 'receive, 60-byte frames (UDP)', 'frame', 60, 5000, receive_flow, 1),
     Work('rx-256', 'receive, 256-byte frames (UDP)', 'frame', 256, 5000, receive_flow, 1),
     Work('rx-1514', 'receive, 1514-byte frames (UDP)', 'frame', 1514, 5000, receive_flow, 1),
+    Work('rx-60-gro', 'receive, 60-byte frames (UDP), put together by the NIC', 'frame', 60, 5000,
+         joined(receive_flow), 1),
+    Work('rx-1514-gro', 'receive, 1514-byte frames (UDP), put together by the NIC', 'frame', 1514,
+         5000, joined(receive_flow), 1),
     Work('rx-64k', 'receive, 64 KiB sends (UDP)', '64 KiB', BIG, 50, receive_flow, 1),
     Work('rr-1', 'request-response, 1 byte', 'transaction', None, 500, rr(1), 1, ADAPTIVE),
     Work('rr-16', 'request-response, 1 byte, 16 in flight', 'transaction', None, 2000, rr(16), 1, ADAPTIVE),

@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A macvtap's frames go to the NIC's driver directly, but where somebody on the same NIC
 is meant, or the host's operator has a say in what is sent."""
+import argparse
+import errno
 import socket
 
-from lab import (Guest, Macvtap, Peer, Tap, counters, insmod, ip, nics, receive, run,
-                 twins, wait_until)
+from host import DEBUGFS, read, write
+from lab import (Guest, Macvtap, Tap, counters, insmod, ip, receive, run, twins,
+                 wait_until)
+from lowers import Lower
 from net import PING, carrier
 from traffic import transfer
+from xdp import DRIVER, DROP, GENERIC, PASS, Xdp
 
 PEER, GUEST, SIBLING, DEAF = '10.9.0.1', '10.9.0.2', '10.9.0.3', '10.9.0.4'
 MAC = '52:54:00:00:02:07'
@@ -16,18 +21,18 @@ ETH_P_ALL = 3
 SO_RCVBUFFORCE = 33
 SIZES = 600
 BYTES = 8 << 20
-# For the shaper: bits a second, and what it lets wait.
-RATE, LIMIT = '20mbit', 1 << 20
-BURSTS, FRAMES, SIZE = 40, 100, 1000
+# For the shaper: bits a second, slower than any guest, and what it lets wait.
+RATE, LIMIT = '5mbit', 1 << 20
+BURSTS, FRAMES, SIZE = 20, 100, 1000
 
 
 class Surroundings:
     """A guest on a macvtap, a peer at the end of the NIC's wire, and a macvlan of the
     host's own on the same NIC, in a namespace of its own."""
 
-    def __init__(self):
-        self.lower, other = nics()
-        self.peer = Peer(PEER + '/24', other)
+    def __init__(self, kind):
+        self.below = Lower(kind, PEER + '/24')
+        self.lower, self.peer = self.below.name, self.below.peer
         self.port = Macvtap(self.lower)
         self.guest = Guest(tap=self.port)
         run(f'ip netns add {NETNS}')
@@ -48,7 +53,7 @@ class Surroundings:
         self.echo.stop()
         run(f'ip netns del {NETNS}')
         self.port.close()
-        self.peer.close()
+        self.below.close()
 
     def tx(self):
         return counters(twins()[0], 'tx0')
@@ -95,8 +100,9 @@ def check_direct(tap, at):
 
 
 def check_aggregated(tap, at):
-    """Of a guest that does not have segmentation offloaded the NIC gets big frames, and
-    the wire the guest's."""
+    """Of a guest that does not have segmentation offloaded a NIC that can segment gets big
+    frames, and the wire the guest's."""
+    segments = 'tcp-segmentation-offload: on' in run(f'ethtool -k {at.lower}')
     for offload in ('tso off', 'tx off'):
         at.guest.sh(f'ethtool -K eth0 {offload}')
         before = at.tx()['packets_aggregated']
@@ -106,22 +112,51 @@ def check_aggregated(tap, at):
         aggregated = at.tx()['packets_aggregated'] - before
         tap.ok(mostly(direct, frames) and frames > BYTES // 1500,
                f'the NIC\'s driver has them all, with {offload}', f'{direct} of {frames}')
-        tap.ok(frames // 2 < aggregated < frames, 'most as parts of bigger frames',
-               f'{aggregated} of {frames}')
+        if segments:
+            tap.ok(frames // 2 < aggregated < frames, 'most as parts of bigger frames',
+                   f'{aggregated} of {frames}')
+        else:
+            tap.equal(aggregated, 0, 'as they are, for a NIC that does not segment')
         tap.note(f'{aggregated} of {frames} frames were put together')
     at.guest.sh('ethtool -K eth0 tx on tso on')
+
+
+def check_path(tap, at):
+    """The operator may have all frames take the long way."""
+    path = f'{DEBUGFS}/{twins()[0]}/path'
+    tap.equal(read(path), 'tx0: direct\n', 'frames are direct unless told otherwise')
+    write(path, 'qdisc')
+    frames, direct, good = at.moved(at.sweep)
+    tap.ok(good and not direct, 'through the queueing disciplines none is direct', direct)
+    frames, direct, good = at.moved(at.sibling)
+    tap.ok(good and not direct, 'nor to a macvlan on the same NIC', direct)
+    tap.equal(read(path), 'tx0: qdisc\n', 'what was set is shown')
+    for word in ('none', '', 'direct qdisc'):
+        try:
+            write(path, word + '\n')
+            tap.ok(False, f'{word!r} is refused')
+        except OSError as error:
+            tap.equal(error.errno, errno.EINVAL, f'{word!r} is refused')
+    write(path, 'direct')
+    frames, direct, good = at.moved(at.sweep)
+    tap.ok(good and mostly(direct, frames), 'they are direct again',
+           f'{direct} of {frames}')
 
 
 def check_seen(tap, at):
     """What tcpdump and ip -s show is as it was."""
     mac = bytes.fromhex(at.port.mac.replace(':', ''))
+    # With nothing left to do for the NIC: who makes checksums counts bytes, too.
+    at.guest.sh('ethtool -K eth0 tx off')
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                        socket.htons(ETH_P_ALL)) as capture:
         capture.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         capture.bind((at.lower, ETH_P_ALL))
         capture.setblocking(False)
-        before = statistics(at.port.name)
+        before, bytes_before = statistics(at.port.name), statistics(at.port.name, 'bytes')
+        twin_before = at.tx()['bytes']
         frames, _, good = at.moved(at.sweep)
+        sent = at.tx()['bytes'] - twin_before
         seen = 0
         try:
             while True:
@@ -132,12 +167,14 @@ def check_seen(tap, at):
            f'{seen} of {frames}')
     counted = statistics(at.port.name) - before
     tap.ok(abs(counted - frames) <= 3, 'the macvtap counts them', f'{counted}, {frames}')
+    at.guest.sh('ethtool -K eth0 tx on tso on')
+    counted = statistics(at.port.name, 'bytes') - bytes_before
+    tap.ok(abs(counted - sent) <= 1000, 'and their bytes', f'{counted}, {sent}')
 
 
-def statistics(name):
-    """How many frames a device says it has sent."""
-    with open(f'/sys/class/net/{name}/statistics/tx_packets', encoding='ascii') as file:
-        return int(file.read())
+def statistics(name, what='packets'):
+    """What a device says it has sent."""
+    return int(read(f'/sys/class/net/{name}/statistics/tx_{what}'))
 
 
 def check_neighbours(tap, at):
@@ -192,24 +229,67 @@ def check_hooks(tap, at):
         tap.ok(at.guest.ping(PEER), 'and is taken away')
 
 
-def check_shaped(tap, at):
-    """A guest that is faster than the NIC loses nothing in the host."""
-    run(f'tc qdisc add dev {at.lower} root tbf rate {RATE} burst 20000 limit {LIMIT}')
+def check_dropped_below(tap, at):
+    """What a device on top of another drops at once was not sent."""
+    run(f'tc qdisc add dev {at.below.nic} clsact')
+    run(f'tc filter add dev {at.below.nic} egress matchall action drop')
+    before = statistics(at.port.name), statistics(at.port.name, 'dropped')
+    frames, direct, good = at.moved(at.is_cut_off)
+    sent = statistics(at.port.name) - before[0]
+    dropped = statistics(at.port.name, 'dropped') - before[1]
+    tap.ok(good and frames, 'a filter below drops all')
+    tap.ok(dropped == frames and not sent and not direct,
+           'the macvtap counts them as dropped',
+           f'of {frames} {dropped} dropped, {sent} sent, {direct} direct')
+    run(f'tc qdisc del dev {at.below.nic} clsact')
+    tap.ok(at.guest.ping(PEER), 'and is taken away')
+
+
+def check_xdp(tap, at):
+    """Programs of the NIC, wherever they run, see what the guest is to receive."""
+    for name, mode in (('before the driver', GENERIC), ('in the driver', DRIVER)):
+        try:
+            with Xdp(at.lower, DROP, mode):
+                tap.ok(at.is_cut_off(), f'a program {name} drops all')
+            with Xdp(at.lower, PASS, mode):
+                tap.ok(at.guest.ping(PEER), f'a program {name} lets all pass')
+                tap.ok(at.sibling(), 'also between macvlans')
+        except OSError as error:
+            tap.skip(f'a program {name}', f'{at.lower}: {error.strerror}')
+        at.peer.wait_carrier()
+        tap.ok(at.guest.ping(PEER), 'without it all is as before')
+
+
+def send_shaped(tap, at, dev):
+    """A guest that is faster than a device loses nothing in the host.  Returns how many
+    of its frames were direct."""
+    before = at.tx()['no_room']
+    run(f'tc qdisc add dev {dev} root tbf rate {RATE} burst 20000 limit {LIMIT}')
     sink = receive(at.peer, f'udp-sink 7002 {BURSTS * FRAMES} 20')
     frames, direct, _ = at.moved(lambda: at.guest.probe(
         f'udp-burst {PEER} 7002 {BURSTS} {FRAMES} {SIZE} 0'))
     report = sink.wait(check=False)
-    shown = run(f'tc -s qdisc show dev {at.lower}')
+    shown = run(f'tc -s qdisc show dev {dev}')
+    waited = at.tx()['no_room'] - before
     tap.ok(f'received {BURSTS * FRAMES} of' in report and 'changed 0' in report,
            f'{BURSTS * FRAMES} datagrams arrive through a shaper', report + shown)
-    tap.equal(direct, 0, 'none is sent past it')
-    tap.ok('dropped 0' in shown, 'and it drops none', shown)
-    tap.ok(at.tx()['no_room'], 'the guest has had to wait', at.tx())
-    tap.note(f'{frames} frames, no_room {at.tx()["no_room"]}')
-    run(f'tc qdisc del dev {at.lower} root')
+    tap.ok('dropped 0' in shown, 'it drops none', shown)
+    tap.ok(waited, 'the guest has had to wait', at.tx())
+    tap.note(f'{frames} frames, no_room {waited}')
+    run(f'tc qdisc del dev {dev} root')
+    return direct
+
+
+def check_shaped(tap, at):
+    tap.equal(send_shaped(tap, at, at.lower), 0, 'none is sent past it')
     frames, direct, good = at.moved(at.sweep)
     tap.ok(good and mostly(direct, frames), 'without it they are direct again',
            f'{direct} of {frames}')
+    # Out of sight of whoever looks at the device that the macvtap is on.
+    if at.below.nic != at.lower:
+        direct = send_shaped(tap, at, at.below.nic)
+        tap.ok(mostly(direct, BURSTS * FRAMES), 'to the device above it they are direct',
+               direct)
 
 
 def check_link(tap, at):
@@ -235,17 +315,21 @@ def check_gone(tap, at):
     tap.note(f'dropped: {at.tx()["drop_no_device"]}')
 
 
-def main(tap):
+def main(tap, kind):
     insmod()
     run('modprobe -a macvlan sch_tbf cls_matchall')
-    with Surroundings() as at:
+    with Surroundings(kind) as at:
         tap.ok(at.guest.ping(PEER), 'over a macvtap the guest reaches the peer')
         check_direct(tap, at)
         check_aggregated(tap, at)
+        check_path(tap, at)
         check_seen(tap, at)
         check_neighbours(tap, at)
         check_deaf(tap, at)
         check_hooks(tap, at)
+        if at.below.nic != at.lower:
+            check_dropped_below(tap, at)
+        check_xdp(tap, at)
         check_shaped(tap, at)
         check_link(tap, at)
         lost = {name: value for name, value in at.tx().items()
@@ -254,4 +338,9 @@ def main(tap):
         check_gone(tap, at)
 
 
-Tap.main(main)
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--over', choices=('nic', 'vlan', 'bond', 'veth'), default='nic',
+                        help='what the macvtap is on')
+    over = parser.parse_args().over
+    Tap.main(lambda tap: main(tap, over))

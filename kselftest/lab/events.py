@@ -9,6 +9,7 @@ import random
 import re
 import struct
 
+from host import read, write
 from lab import (Error, Guest, Outside, Peer, counters, insmod, ip, nics, receive,
                  rmmod, run, set_policy, twins, wait_until)
 from net import carrier
@@ -55,16 +56,6 @@ def up(guest, timeout=60):
 
 def rebind_driver(guest, count):
     guest.sh(REBIND % (count, GUEST), timeout=60 + 10 * count)
-
-
-def _write(path, text):
-    with open(path, 'w') as file:
-        file.write(text)
-
-
-def _read(path):
-    with open(path) as file:
-        return file.read()
 
 
 class Scene:
@@ -222,9 +213,9 @@ def nic(scene):
 def unbind(scene):
     """The host's NIC loses its driver, and is given it again."""
     slot = os.path.basename(os.readlink(f'/sys/class/net/{scene.net.nic}/device'))
-    _write(PCI_DRIVER + '/unbind', slot)
+    write(PCI_DRIVER + '/unbind', slot)
     wait_moving(lambda: scene.counted('tx0'), 2, PATIENCE)
-    _write(PCI_DRIVER + '/bind', slot)
+    write(PCI_DRIVER + '/bind', slot)
     wait_until(lambda: glob.glob(f'/sys/bus/pci/devices/{slot}/net/*'), PATIENCE,
                'the NIC to come back')
     scene.net.nic = os.listdir(f'/sys/bus/pci/devices/{slot}/net')[0]
@@ -277,36 +268,36 @@ def policy(scene):
 
 def cpu(scene):
     """A CPU of the host goes offline, and comes back."""
-    _write(CPU, '0')
+    write(CPU, '0')
     try:
         scene.flows()
     finally:
-        _write(CPU, '1')
+        write(CPU, '1')
 
 
 def compact(scene):
     """Pages are moved to where others of their size are, and caches dropped."""
     for _ in range(3):
-        _write('/proc/sys/vm/compact_memory', '1')
-        _write('/proc/sys/vm/drop_caches', '3')
+        write('/proc/sys/vm/compact_memory', '1')
+        write('/proc/sys/vm/drop_caches', '3')
 
 
 def merge(scene):
     """KSM merges pages of the guest that are alike, and takes them apart again."""
-    _write(KSM + '/pages_to_scan', str(KSM_PAGES))
-    _write(KSM + '/run', '1')
+    write(KSM + '/pages_to_scan', str(KSM_PAGES))
+    write(KSM + '/run', '1')
     try:
-        wait_until(lambda: int(_read(KSM + '/pages_sharing')) > 100, PATIENCE,
+        wait_until(lambda: int(read(KSM + '/pages_sharing')) > 100, PATIENCE,
                    'pages to be merged')
         scene.flows()
     finally:
-        _write(KSM + '/run', '2')
+        write(KSM + '/run', '2')
 
 
 def _guest_memory(pid, least):
     """The longest mapping of a QEMU."""
     spans = [tuple(int(word, 16) for word in line.split()[0].split('-'))
-             for line in _read(f'/proc/{pid}/maps').splitlines()]
+             for line in read(f'/proc/{pid}/maps').splitlines()]
     start, end = max(spans, key=lambda span: span[1] - span[0])
     if end - start < least:
         raise Error('no mapping is large enough to be the memory of the guest')
@@ -314,7 +305,7 @@ def _guest_memory(pid, least):
 
 
 def _swapped():
-    return int(re.search(r'pswpout (\d+)', _read('/proc/vmstat'))[1])
+    return int(re.search(r'pswpout (\d+)', read('/proc/vmstat'))[1])
 
 
 def _page_out(guest):
@@ -330,7 +321,7 @@ def _page_out(guest):
 def pageout(scene):
     """All memory of the guest is paged out to a compressed swap device."""
     run('modprobe zram num_devices=1')
-    _write('/sys/block/zram0/disksize', '512M')
+    write('/sys/block/zram0/disksize', '512M')
     run('mkswap /dev/zram0')
     libc.swapon(b'/dev/zram0', 0)
     before = _swapped()
@@ -339,7 +330,7 @@ def pageout(scene):
         raise Error(f'nothing was paged out: {error}')
     scene.flows()
     libc.swapoff(b'/dev/zram0')
-    _write('/sys/block/zram0/reset', '1')
+    write('/sys/block/zram0/reset', '1')
 
 
 def have(name):

@@ -149,8 +149,7 @@ def insmod(params=LAB_TIME):
         return False
     run('modprobe -a tun tap macvtap vhost_iotlb')
     run(f'insmod {OUT}/kvm_twin.ko {params}')
-    with open(LOADED, 'w', encoding='ascii') as file:
-        file.write(params)
+    write(LOADED, params)
     return True
 
 
@@ -201,17 +200,25 @@ def counters(twin, queue=None):
             if name[:2] in ('tx', 'rx') and name[2:].isdigit()}
 
 
+def read(path):
+    with open(path, encoding='ascii') as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path, 'w', encoding='ascii') as file:
+        file.write(text)
+
+
 def set_policy(policy):
     """Switch all queues of all twins, as an operator would."""
     for twin in twins():
-        with open(f'{DEBUGFS}/{twin}/policy', 'w') as file:
-            file.write(policy)
+        write(f'{DEBUGFS}/{twin}/policy', policy)
 
 
 def _drop_caches():
     os.sync()
-    with open('/proc/sys/vm/drop_caches', 'w') as file:
-        file.write('3')
+    write('/proc/sys/vm/drop_caches', '3')
 
 
 def meminfo(settle=True):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The network around a guest: taps, macvtaps, bridges, the outside world.
 
-The lab host has two e1000e NICs, wired back to back (nics()).  One is the
+The lab host has two NICs, wired back to back (nics()).  One is the
 host's NIC under test; the other is put into a network namespace of its own,
 Peer, and so frames between the two really pass a NIC driver twice.
 """
@@ -37,10 +37,11 @@ def nics():
     names = []
     for last in ('0a', '0b'):
         for name in os.listdir('/sys/class/net'):
+            if not os.path.exists(f'/sys/class/net/{name}/device'):
+                continue
             with open(f'/sys/class/net/{name}/address') as file:
                 if file.read().strip() == '52:54:00:00:00:' + last:
-                    if os.path.exists(f'/sys/class/net/{name}/device'):
-                        names.append(name)
+                    names.append(name)
     if len(names) != 2:
         raise Error(f'expected two NICs, found {names}')
     return tuple(names)
@@ -164,14 +165,22 @@ class Peer(_Device):
     """
 
     def __init__(self, addr='10.9.0.1/24', nic=None, netns='peer'):
-        self.nic = nic or nics()[1]
+        self.nic = self.dev = nic or nics()[1]
         self.netns = netns
-        self.addr = addr.split('/')[0]
+        self.addr, self._cidr = addr.split('/')[0], addr
         run(f'ip netns add {netns}')
         ip(f'link set {self.nic} netns {netns}')
         ip('link set lo up', netns)
         ip(f'addr add {addr} dev {self.nic}', netns)
         ip(f'link set {self.nic} up', netns)
+
+    def tag(self, name, number):
+        """From now on it has its address on a VLAN of what had it."""
+        ip(f'addr del {self._cidr} dev {self.dev}', self.netns)
+        ip(f'link add link {self.dev} name {name} type vlan id {number}', self.netns)
+        ip(f'addr add {self._cidr} dev {name}', self.netns)
+        ip(f'link set {name} up', self.netns)
+        self.dev = name
 
     def wait_carrier(self, timeout=30):
         wait_until(lambda: carrier(self.nic, self.netns), timeout,
@@ -202,6 +211,20 @@ class Peer(_Device):
         # of its end, which is gone, stays for minutes: the NIC is not left to it.
         ip(f'link set {self.nic} netns {os.getpid()}', self.netns)
         run(f'ip netns del {self.netns}')
+
+
+def moderate(nic, peer, usecs):
+    """How long the host's NIC and a Peer's wait before they interrupt again.
+    A NIC that is reset, as by joining a bridge, forgets it, its driver does
+    not, and what the driver has already is not set again: so, by way of 0."""
+    for value in (0, usecs):
+        run(f'ethtool -C {nic} rx-usecs {value}')
+        peer.run(f'ethtool -C {peer.nic} rx-usecs {value}')
+
+
+def join_datagrams(nic, state):
+    """Whether what a NIC receives is put together, datagrams, too: 'on' or 'off'."""
+    run(f'ethtool -K {nic} rx-udp-gro-forwarding {state}')
 
 
 class Outside(_Device):

@@ -22,6 +22,7 @@ triple)   claim 'is well at the second try'
 triples)  claim 'ends with a triple fault'; triple_fault ;;
 twice)    printf 'TAP version 13\nok 1 is well at first\n# lab: again\n'
 	  printf 'TAP version 13\nnot ok 1 fails at the second try\n1..1\n' ;;
+emulator) exec "$(dirname "$0")/rig_emulator.py" ;;
 fail)     printf 'TAP version 13\nnot ok 1 fails on purpose\n1..1\n' ;;
 exit)     claim 'exits with 3'; exit 3 ;;
 noplan)   printf 'TAP version 13\nok 1 has no plan\n' ;;

@@ -3,13 +3,14 @@
  * A rogue guest: drives its own virtio-net device, whose driver is unbound, with rings
  * that are spoilt in a few fields, or all the time.  They are made as hostile.c's.
  *
- * rogue ADDRESS [-n RINGS] [-s SEED] [-k KICKS] [--strays]
+ * rogue ADDRESS [-n RINGS] [-s SEED] [-k KICKS] [--strays | --sound]
  *
  * Each ring has a sound chain first, which shows that the queue has recovered from the
  * one before; a queue that was reset alone does, and so does one whose device was.
  * Frames of at most FRAME bytes must keep coming in meanwhile.
  *
  * Rings lie where there is memory; with --strays some do not.  QEMU may die of that.
+ * With --sound none is spoilt, to compare with.
  */
 #define _GNU_SOURCE
 #define ARENA_IN_GUEST
@@ -47,7 +48,7 @@ static bool enabled[2];
 static struct pen pen;
 static unsigned long rings_wanted = 1000, kicks = 1, round_nr;
 static uint64_t seed = 1, offered, features;
-static bool strays;
+static bool strays, sound;
 static bool over;
 
 /* What there was, by format and queue. */
@@ -265,7 +266,7 @@ static void try_sound(int q)
 /* Some chains that are wrong, or not.  A queue that has broken does not see them. */
 static void lay_bad(int q)
 {
-	unsigned int i, spoils = 1 + pen_below(&pen, 4);
+	unsigned int i, spoils = sound ? 0 : 1 + pen_below(&pen, 4);
 	struct badring *r = &rings[q];
 
 	chain_lay_some(r, &pen);
@@ -368,13 +369,14 @@ static void one_epoch(unsigned long nr)
 		return;
 	}
 	for (i = 0; i < n && go_on(); i++, round_nr++)
-		one_ring(nr % 16 == 15);
+		one_ring(nr % 16 == 15 && !sound);
 }
 
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "strays", no_argument, NULL, 'o' }, { }
+		{ "strays", no_argument, NULL, 'o' },
+		{ "sound", no_argument, NULL, 'w' }, { }
 	};
 	int c;
 
@@ -387,6 +389,8 @@ static void parse(int argc, char **argv)
 			kicks = number(optarg);
 		else if (c == 'o')
 			strays = true;
+		else if (c == 'w')
+			sound = true;
 		else
 			exit(2);
 	}

@@ -3,12 +3,14 @@
 """A rogue guest, which misuses its own rings at speed (rogue.c), and a neighbour on
 the same host, which goes on with checked traffic meanwhile."""
 import argparse
+import statistics
+import time
 
 from formats import offers
-from host import PROBE
-from lab import (Error, Guest, Outside, Tap, Tapdev, counters, insmod, ip, spawn,
-                 twins)
-from traffic import Sweeps
+from host import DEVICE, PROBE
+from lab import (Error, Guest, Outside, Tap, Tapdev, counters, default_device, ip, receive,
+                 spawn, twins)
+from traffic import Sweeps, sweep_command
 
 PEER, NEIGHBOUR = '10.9.0.1', '10.9.0.2'
 HOST, ROGUE = '10.8.0.1', '10.8.0.2'
@@ -26,16 +28,16 @@ LOST = ('unable to start vhost', 'unable to restart vhost',
 class Rogue:
     """The rogue guest, with a tap of its own that leads to the host."""
 
-    def __init__(self, options):
+    def __init__(self, options, device):
         self.tap = Tapdev('tap1', addr=HOST + '/24')
         with open('/proc/sys/net/ipv6/conf/tap1/disable_ipv6', 'w') as file:
             file.write('1')
-        self.guest = Guest(tap=self.tap, name='rogue', append=APPEND,
+        self.guest = Guest(device=device, tap=self.tap, name='rogue', append=APPEND,
                            vcpus=options.vcpus,
                            device_opts=','.join(
                                f'{name}=on' for name in FORMATS if offers(name)))
         ip(f'neigh replace {ROGUE} lladdr {self.guest.mac} dev tap1 nud permanent')
-        self.options = options
+        self.options, self.device = options, device
         self.pci = self.feed = None
 
     def works(self):
@@ -52,11 +54,13 @@ class Rogue:
         self.feed.stop()
         self.guest.sh(f'echo {self.pci} >/sys/bus/pci/drivers/virtio-pci/bind')
 
-    def start(self):
-        words = [f'exec rogue {self.pci} -n {self.options.rounds}',
+    def start(self, rounds=None, sound=False):
+        words = [f'exec rogue {self.pci} -n {rounds or self.options.rounds}',
                  f'-s {self.options.seed} -k {self.options.kicks}']
         if self.options.strays:
             words.append('--strays')
+        if sound:
+            words.append('--sound')
         return self.guest.spawn(' '.join(words))
 
     def queues(self):
@@ -116,7 +120,8 @@ def tell(tap, rogue):
 
 def check_rogue(tap, rogue):
     misuse(tap, rogue)
-    tell(tap, rogue)
+    if rogue.device == DEVICE:
+        tell(tap, rogue)
     rogue.bind()
     tap.ok(rogue.works(), 'the rogue is a sound guest again when a driver is bound')
 
@@ -132,6 +137,40 @@ def check_strays(tap, rogue):
     tap.note(f'QEMU has taken over {len(rogue.fell_back())} times')
 
 
+def check_rate(tap, rogue, neighbour):
+    """How long the neighbour's datagrams take beside a guest that does nothing, one that is
+    busy with itself, one that resets queues and kicks as the rogue does but has sound
+    rings, and the rogue, by turns.  For reading: who has the CPU is chance."""
+    def seconds(job=None):
+        start = time.monotonic()
+        neighbour.probe(sweep_command(PEER))
+        duration = time.monotonic() - start
+        if job:
+            job.stop()
+        return duration
+
+    jobs = {
+        'nobody': lambda: None,
+        'a busy guest': lambda: rogue.guest.spawn('exec sh -c "while :; do :; done"'),
+        'sound rings': lambda: rogue.start(10 ** 9, sound=True),
+        'the rogue': lambda: rogue.start(10 ** 9)}
+    beside = {who: [] for who in jobs}
+    found = {who: 0 for who in jobs}
+    for _ in range(rogue.options.rate):
+        for who, job in jobs.items():
+            before = total(faults(rogue.queues()))
+            beside[who].append(seconds(job()))
+            found[who] += total(faults(rogue.queues())) - before
+    # A sound one is laid out anew while it may be looked at.
+    tap.ok(found['the rogue'] > 2 * found['sound rings'],
+           f'malformed rings are the rogue\'s: {found["the rogue"]}', found)
+    medians = {who: statistics.median(times) for who, times in beside.items()}
+    for who, times in beside.items():
+        tap.note(f'{Sweeps.LAST} datagrams there and back take {medians[who]:.2f} s beside '
+                 f'{who} ({min(times):.2f} to {max(times):.2f}); the rate beside the rogue '
+                 f'is {100 * medians[who] / medians["the rogue"]:.0f} % of that')
+
+
 def check_neighbour(tap, sums):
     tap.ok(sums and sums['lost'] == sums['changed'] == sums['duplicate'] == 0,
            'the neighbour loses no datagram meanwhile, and none is changed', sums)
@@ -139,19 +178,24 @@ def check_neighbour(tap, sums):
 
 
 def main(tap, options):
-    insmod()
-    tap.note(f'seed {options.seed}')
-    with Outside() as net, Guest(tap=net.tap, name='neighbour') as neighbour:
-        rogue = Rogue(options)
+    device = default_device()
+    tap.note(f'seed {options.seed}, {device}')
+    with Outside() as net, Guest(device=device, tap=net.tap, name='neighbour') as neighbour:
+        rogue = Rogue(options, device)
         try:
             for guest in (neighbour, rogue.guest):
                 guest.wait_boot(180)
             neighbour.ifup(NEIGHBOUR + '/24')
             tap.ok(neighbour.ping(PEER) and rogue.works(), 'both guests are sound')
             rogue.unbind()
-            sweeps = Sweeps(neighbour, net.peer, PEER)
-            (check_strays if options.strays else check_rogue)(tap, rogue)
-            check_neighbour(tap, sweeps.stop())
+            if options.rate:
+                echo = receive(net.peer, 'udp-echo 7000')
+                check_rate(tap, rogue, neighbour)
+                echo.stop()
+            else:
+                sweeps = Sweeps(neighbour, net.peer, PEER)
+                (check_strays if options.strays else check_rogue)(tap, rogue)
+                check_neighbour(tap, sweeps.stop())
             tap.ok(neighbour.ping(PEER), 'the neighbour reaches the peer')
         finally:
             rogue.close()
@@ -167,6 +211,8 @@ if __name__ == '__main__':
                         help='with 2 rings are spoilt while they are looked at')
     parser.add_argument('--strays', action='store_true',
                         help='rings where no memory is; QEMU may die of it')
+    parser.add_argument('--rate', type=int, metavar='WINDOWS',
+                        help='measure the neighbour\'s rate instead, in so many windows')
     parser.add_argument('--patience', type=int, default=3600,
                         help='seconds that it may take')
     options = parser.parse_args()

@@ -49,6 +49,11 @@ def wait_moving(read, count=20, timeout=60):
                f'{count} more frames')
 
 
+def sweep_command(addr, port=7000):
+    """For probe: datagrams of every size up to Sweeps.LAST, to an echo and back."""
+    return f'udp-sweep {addr} {port} 1 {Sweeps.LAST} 1 {Sweeps.WINDOW}'
+
+
 class Sweeps:
     """Datagrams of every size up to LAST, from a guest to an echo and back, again
     and again.  Each has the content that belongs to its size, and each is missed:
@@ -63,8 +68,8 @@ class Sweeps:
     def __init__(self, guest, place, addr, port=7000):
         self.guest = guest
         self.echo = receive(place, f'udp-echo {port}')
-        self.job = guest.spawn('while [ ! -e /tmp/sweeps-over ]; do probe udp-sweep '
-                               f'{addr} {port} 1 {self.LAST} 1 {self.WINDOW}; done')
+        self.job = guest.spawn('while [ ! -e /tmp/sweeps-over ]; do '
+                               f'probe {sweep_command(addr, port)}; done')
 
     def stop(self):
         self.guest.sh('touch /tmp/sweeps-over')

@@ -9,26 +9,28 @@ of their own: 'hostile -n 1000000 -s 7'.
 import argparse
 import os
 import subprocess
+import time
 
 from lab import Tap, insmod, rmmod, run, twins
 
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults', 'lifecycle',
             'cycles', 'logging', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'invalidations',
-            'headers', 'segments', 'aggregate', 'softkick', 'moderation', 'hog', 'flood',
-            'hostile', 'crossing', 'vanishing', 'namespaces', 'isolation')
+            'headers', 'segments', 'aggregate', 'acks', 'handover', 'onenic', 'softkick',
+            'moderation', 'heldup', 'hog', 'flood', 'hostile', 'crossing', 'vanishing',
+            'namespaces', 'isolation')
 # Not on a macvtap: what is counted by a tap's device, what a driver below makes of
 # segments, and who may open a tap.
 TAP_ONLY = ('headers', 'flood', 'isolation')
 # Fewer frames to and fro, and fewer rings.
-QUICK = {'pingpong': ['12000'], 'hostile': ['-n', '4000'],
-         'cycles': ['-n', '500', '-k', '100'], 'invalidations': ['-n', '1500']}
+QUICK = {'pingpong': ['6000'], 'hostile': ['-n', '4000'],
+         'cycles': ['-n', '250', '-k', '50'], 'invalidations': ['-n', '1500']}
 
 
 def relay(tap, program, *args):
     """Run /out/PROGRAM, and pass on its results.  It ends itself by a signal
     when it hangs, and must come to its plan."""
-    before, plan = tap.count, None
+    before, plan, start = tap.count, None, time.monotonic()
     with subprocess.Popen([f'/out/{program}', *args], text=True,
                           errors='replace', stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE,
@@ -40,6 +42,7 @@ def relay(tap, program, *args):
     tap.ok(plan == count and process.returncode in (0, 1),
            f'{program}: runs to its end',
            f'exit code {process.returncode}, plan {plan}, {count} results')
+    tap.note(f'{program}: {time.monotonic() - start:.0f} s')
 
 
 def check_gone(tap):

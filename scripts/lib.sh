@@ -10,6 +10,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-twin
 # also the name of a root below $cache/roots, made by scripts/lab/root.
 kernels=(6.1 6.12 newest)
 
+# is_kernel NAME  -- is it one of them?
+is_kernel() { [[ " ${kernels[*]} " == *" $1 "* ]]; }
+
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
@@ -30,15 +33,20 @@ install_packages() {
 		die "apt-get failed, see $cache/apt.log"
 }
 
-# need COMMAND:PACKAGE...  -- install the packages whose command is missing.
+# need WHAT:PACKAGE...  -- install the packages of which a command, or a file with this
+# path, is missing.
 need() {
 	local item missing=()
 
 	for item in "$@"; do
-		command -v "${item%%:*}" >/dev/null || missing+=("${item#*:}")
+		command -v "${item%%:*}" >/dev/null || [ -e "${item%%:*}" ] ||
+			missing+=("${item#*:}")
 	done
 	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
+
+# gcc works without the C library's headers, and does not depend on them.
+to_compile=(gcc:gcc /usr/include/dirent.h:libc6-dev)
 
 # The mirror that this machine itself uses, whatever its release.
 mirror() {

@@ -22,15 +22,19 @@ usage() {
 		sed '/./,$!d'
 }
 
+# Of several at a time one installs, and the others wait for it.
 install_packages() {
 	[ "$(id -u)" -eq 0 ] || die "please install: $*"
-	say "installing $*"
-	{
-		apt-get update -q &&
-		DEBIAN_FRONTEND=noninteractive apt-get install -qy \
-			--no-install-recommends "$@"
-	} >"$cache/apt.log" 2>&1 </dev/null ||
-		die "apt-get failed, see $cache/apt.log"
+	(
+		flock 9
+		say "installing $*"
+		{
+			apt-get update -q &&
+			DEBIAN_FRONTEND=noninteractive apt-get install -qy \
+				-o DPkg::Lock::Timeout=300 --no-install-recommends "$@"
+		} >"$cache/apt.log" 2>&1 </dev/null ||
+			die "apt-get failed, see $cache/apt.log"
+	) 9>"$cache/apt.lock" || exit 1
 }
 
 # need WHAT:PACKAGE...  -- install the packages of which a command, or a file with this

@@ -22,7 +22,7 @@ import time
 from host import DEVICE, EmulatorError, Error, OUT, wait_until
 from exits import before_shutdown, watch
 from net import answered
-from stuck import SPOILT, describe, is_mixed_up, is_not_ours, is_sound
+from stuck import describe, is_not_ours, is_sound
 
 # An emulated SVM leaves the type of the last exception in EXITINTINFO, and KVM
 # since 6.14 takes that for an event whose delivery was cut short by the next
@@ -362,10 +362,10 @@ class Guest:
 
     # -- the agent --------------------------------------------------------
 
-    def _raise_late(self, late, excuses):
+    def _raise_late(self, late, is_excused):
         text, console = describe(self), self._tail(self.console)
-        ours = not excuses(self, text, console)
-        raise (Error if ours else EmulatorError)(
+        excused = is_excused and is_excused(self, text, console)
+        raise (EmulatorError if excused else Error)(
             f'{late}\n{console}\n{text}') from None
 
     def _hello(self, end):
@@ -405,14 +405,11 @@ class Guest:
 
     def _raise_rebooted(self, command):
         """A kernel that has come across something that was spoilt says so before it
-        restarts.  A CPU that is shut down without a word is taken for the emulator's
-        doing; what it did last is told, so that this can be found out."""
-        console = self._tail(self.console)
+        restarts.  One whose CPU is shut down has no word: what it did last is told."""
         exits = before_shutdown() if Guest.watched else None
-        silent = exits and not SPOILT.search(console)
-        raise (EmulatorError if silent else Error)(
-            f'{self.name} has rebooted during {command!r}\n{console}\n'
-            f'{exits or "no CPU was shut down"}\n{self._reset_at()}')
+        raise Error(f'{self.name} has rebooted during {command!r}\n'
+                    f'{self._tail(self.console)}\n'
+                    f'{exits or "no CPU was shut down"}\n{self._reset_at()}')
 
     def _reset_at(self):
         """Where its CPUs were when they were last reset."""
@@ -423,7 +420,7 @@ class Guest:
         try:
             return self._agent.line(end, what, self._alive)
         except Late as late:
-            self._raise_late(late, is_sound if plain else is_mixed_up)
+            self._raise_late(late, is_sound if plain else None)
 
     def sh(self, command, timeout=60, check=True, plain=False):
         """Run a shell command in the guest and return its output.  A plain one needs

@@ -97,13 +97,3 @@ def is_not_ours(guest, description, console):
     """Has the module, by all that can be seen, no part in it that a guest does not
     boot?  So it is if QEMU has stopped the twins besides, as it does at a reset."""
     return is_sound(guest, description, console) and _stopped(guest)
-
-
-def is_mixed_up(guest, description, _console):
-    """Has the emulated processor resumed a guest with what its host had at VMRUN?  RAX
-    is the address of a control block then, CR3 that of the host's page tables, and both
-    are beyond of the memory that a guest has."""
-    found = dict(re.findall(r'\b(RAX|CR3)=([0-9a-f]{16})\b', description))
-    return len(found) == 2 and all(
-        int(value, 16) >= guest.mem << 20 and int(value, 16) % 4096 == 0
-        for value in found.values())

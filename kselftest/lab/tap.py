@@ -10,7 +10,7 @@ from host import EmulatorError
 
 # How often a test has begun anew, and may at most.
 AGAIN = 'LAB_AGAIN'
-MOST = 2
+MOST = 1
 RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 

@@ -9,7 +9,6 @@ import base64
 import glob
 import json
 import os
-import platform
 import re
 import select
 import shutil
@@ -23,13 +22,6 @@ from host import DEVICE, EmulatorError, Error, OUT, wait_until
 from exits import before_shutdown, watch
 from net import answered
 from stuck import describe, is_not_ours, is_sound
-
-# An emulated SVM leaves the type of the last exception in EXITINTINFO, and KVM
-# since 6.14 takes that for an event whose delivery was cut short by the next
-# exit: for good when that is an MMIO access, which must be emulated.  Doorbells
-# in I/O space need no emulation, and so nearly all such accesses go.
-NEW_KVM = tuple(map(int, platform.release().split('.')[:2])) >= (6, 14)
-NOTIFY = ['-global', 'virtio-pci.modern-pio-notify=on'] if NEW_KVM else []
 
 # As libvirt has it: else QEMU's main loop is woken by every tick of a timer
 # that the guest has long turned its back on.
@@ -232,7 +224,7 @@ class Guest:
             '-device', 'virtserialport,chardev=agent,name=agent',
             '-device', 'virtio-rng-pci',
             '-d', 'cpu_reset', '-D', self.resets,
-        ] + NOTIFY + self._netdev(vhost_fds) + self.args
+        ] + self._netdev(vhost_fds) + self.args
 
     def start(self):
         """Start QEMU, with QMP at hand; it does not wait for the guest."""
@@ -269,8 +261,9 @@ class Guest:
 
     def _alive(self):
         """Raises with all there is to say when QEMU has ended, or its guest."""
-        if 'KVM internal error. Suberror: 3' in self._tail(self.log, 4000):
-            raise EmulatorError(f'{self.name} was ended by a stale EXITINTINFO')
+        log = self._tail(self.log, 4000)
+        if 'KVM internal error' in log:
+            raise Error(f'{self.name} was stopped: {log}')
         if self.alive():
             return
         raise Error(f'QEMU of {self.name} has ended, {self.process.returncode}: '

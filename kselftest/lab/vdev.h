@@ -27,12 +27,7 @@
  * @config:	its configuration space
  * @common:	its common configuration
  * @selected:	the queue that it was told of last, from 1 on; or 0
- * @bell:	each queue's doorbell, in memory; or
- * @ports:	a file in which they are ports, at the offsets
- * @port:	that stand here
- *
- * A program might use ports itself.  But an emulated SVM refuses that to a guest's, once
- * KVM has loaded its task register.
+ * @bell:	each queue's doorbell
  */
 struct vdev {
 	char		folder[64];
@@ -40,8 +35,6 @@ struct vdev {
 	uint8_t		*common;
 	unsigned int	selected;
 	uint8_t		*bell[VDEV_QUEUES];
-	int		ports;
-	uint32_t	port[VDEV_QUEUES];
 };
 
 static inline uint32_t vdev_config(const struct vdev *dev, unsigned int at,
@@ -54,31 +47,14 @@ static inline uint32_t vdev_config(const struct vdev *dev, unsigned int at,
 	return value;
 }
 
-/*
- * CPUID is an exit of its own.  Newer KVM takes what an emulated SVM has left from
- * the last exception for an event of the next exit, which must not be an access to
- * memory then; see NOTIFY in guest.py.
- */
-#define VDEV_AFTER_AN_EXIT(instruction, value, at) do {			\
-	uint32_t vdev_a = 0, vdev_c = 0;				\
-									\
-	asm volatile("cpuid\n\t" instruction				\
-		     : "+a" (vdev_a), "+c" (vdev_c), "+S" (value)	\
-		     : "D" (at) : "rbx", "rdx", "memory");		\
-} while (0)
-
 static inline void vdev_put16(const struct vdev *dev, unsigned int at, uint16_t value)
 {
-	uint64_t v = value;
-
-	VDEV_AFTER_AN_EXIT("movw %%si, (%%rdi)", v, dev->common + at);
+	__atomic_store_n((uint16_t *)(dev->common + at), value, __ATOMIC_RELEASE);
 }
 
 static inline void vdev_put32(const struct vdev *dev, unsigned int at, uint32_t value)
 {
-	uint64_t v = value;
-
-	VDEV_AFTER_AN_EXIT("movl %%esi, (%%rdi)", v, dev->common + at);
+	__atomic_store_n((uint32_t *)(dev->common + at), value, __ATOMIC_RELEASE);
 }
 
 static inline void vdev_put64(const struct vdev *dev, unsigned int at, uint64_t value)
@@ -89,35 +65,22 @@ static inline void vdev_put64(const struct vdev *dev, unsigned int at, uint64_t 
 
 static inline void vdev_put_status(const struct vdev *dev, uint8_t value)
 {
-	uint64_t v = value;
-
-	VDEV_AFTER_AN_EXIT("movb %%sil, (%%rdi)", v,
-			   dev->common + VIRTIO_PCI_COMMON_STATUS);
+	__atomic_store_n(&dev->common[VIRTIO_PCI_COMMON_STATUS], value, __ATOMIC_RELEASE);
 }
 
 static inline uint32_t vdev_get32(const struct vdev *dev, unsigned int at)
 {
-	uint64_t v = 0;
-
-	VDEV_AFTER_AN_EXIT("movl (%%rdi), %%esi", v, dev->common + at);
-	return v;
+	return __atomic_load_n((uint32_t *)(dev->common + at), __ATOMIC_ACQUIRE);
 }
 
 static inline uint16_t vdev_get16(const struct vdev *dev, unsigned int at)
 {
-	uint64_t v = 0;
-
-	VDEV_AFTER_AN_EXIT("movw (%%rdi), %%si", v, dev->common + at);
-	return v;
+	return __atomic_load_n((uint16_t *)(dev->common + at), __ATOMIC_ACQUIRE);
 }
 
 static inline uint8_t vdev_status(const struct vdev *dev)
 {
-	uint64_t v = 0;
-
-	VDEV_AFTER_AN_EXIT("movb (%%rdi), %%sil", v,
-			   dev->common + VIRTIO_PCI_COMMON_STATUS);
-	return v;
+	return __atomic_load_n(&dev->common[VIRTIO_PCI_COMMON_STATUS], __ATOMIC_ACQUIRE);
 }
 
 static inline void vdev_select(struct vdev *dev, unsigned int q)
@@ -128,43 +91,15 @@ static inline void vdev_select(struct vdev *dev, unsigned int q)
 	dev->selected = q + 1;
 }
 
-/* Does a capability point to I/O space? */
-static inline bool vdev_is_io(const struct vdev *dev, unsigned int cap)
-{
-	unsigned int bar = vdev_config(dev, cap + VIRTIO_PCI_CAP_BAR, 1);
-
-	return vdev_config(dev, PCI_BASE_ADDRESS_0 + 4 * bar, 4) &
-	       PCI_BASE_ADDRESS_SPACE_IO;
-}
-
-/* A capability of that type, in I/O space if there is one; or 0. */
+/* A capability of that type; or 0. */
 static inline unsigned int vdev_find(const struct vdev *dev, uint8_t type)
 {
-	unsigned int at = vdev_config(dev, PCI_CAPABILITY_LIST, 1), found = 0;
+	unsigned int at = vdev_config(dev, PCI_CAPABILITY_LIST, 1);
 
-	for (; at; at = vdev_config(dev, at + PCI_CAP_LIST_NEXT, 1)) {
-		if (vdev_config(dev, at, 1) != PCI_CAP_ID_VNDR ||
-		    vdev_config(dev, at + VIRTIO_PCI_CAP_CFG_TYPE, 1) != type)
-			continue;
-		found = at;
-		if (vdev_is_io(dev, at))
-			break;
-	}
-	return found;
-}
-
-/* The file of what a capability points to. */
-static inline int vdev_resource(const struct vdev *dev, unsigned int cap)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/resource%u", dev->folder,
-		 vdev_config(dev, cap + VIRTIO_PCI_CAP_BAR, 1));
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		die("%s", path);
-	return fd;
+	while (at && (vdev_config(dev, at, 1) != PCI_CAP_ID_VNDR ||
+		      vdev_config(dev, at + VIRTIO_PCI_CAP_CFG_TYPE, 1) != type))
+		at = vdev_config(dev, at + PCI_CAP_LIST_NEXT, 1);
+	return at;
 }
 
 static inline uint32_t vdev_offset(const struct vdev *dev, unsigned int cap)
@@ -174,12 +109,16 @@ static inline uint32_t vdev_offset(const struct vdev *dev, unsigned int cap)
 
 static inline uint8_t *vdev_map(const struct vdev *dev, unsigned int cap)
 {
-	int fd = vdev_resource(dev, cap);
 	struct stat st;
+	char path[96];
 	void *mem;
+	int fd;
 
-	if (fstat(fd, &st))
-		die("fstat");
+	snprintf(path, sizeof(path), "%s/resource%u", dev->folder,
+		 vdev_config(dev, cap + VIRTIO_PCI_CAP_BAR, 1));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		die("%s", path);
 	mem = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED)
 		die("what capability %u points to", cap);
@@ -190,30 +129,22 @@ static inline uint8_t *vdev_map(const struct vdev *dev, unsigned int cap)
 static inline void vdev_find_bells(struct vdev *dev)
 {
 	unsigned int cap = vdev_find(dev, VIRTIO_PCI_CAP_NOTIFY_CFG), q, offset;
-	uint8_t *bells = NULL;
+	uint8_t *bells;
 
 	if (!cap)
 		die("no doorbells");
-	if (vdev_is_io(dev, cap))
-		dev->ports = vdev_resource(dev, cap);
-	else
-		bells = vdev_map(dev, cap);
+	bells = vdev_map(dev, cap);
 	for (q = 0; q < VDEV_QUEUES; q++) {
 		vdev_select(dev, q);
 		offset = vdev_get16(dev, VIRTIO_PCI_COMMON_Q_NOFF) *
 			 vdev_config(dev, cap + VIRTIO_PCI_NOTIFY_CAP_MULT, 4);
-		dev->port[q] = vdev_offset(dev, cap) + offset;
-		dev->bell[q] = bells ? bells + offset : NULL;
+		dev->bell[q] = bells + offset;
 	}
 }
 
 static inline void vdev_kick(const struct vdev *dev, uint16_t q)
 {
-	if (dev->bell[q])
-		asm volatile("movw %w0, (%1)"
-			     : : "r" (q), "r" (dev->bell[q]) : "memory");
-	else if (pwrite(dev->ports, &q, 2, dev->port[q]) != 2)
-		die("a port");
+	__atomic_store_n((uint16_t *)dev->bell[q], q, __ATOMIC_RELEASE);
 }
 
 static inline void vdev_reset(struct vdev *dev)

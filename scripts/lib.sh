@@ -22,7 +22,7 @@ usage() {
 		sed '/./,$!d'
 }
 
-# Of several at a time one installs, and the others wait for it.
+# One at a time.
 install_packages() {
 	[ "$(id -u)" -eq 0 ] || die "please install: $*"
 	(

@@ -11,7 +11,7 @@ import json
 import time
 from contextlib import closing
 
-from lab import EmulatorError, Error, Tap, default_device
+from lab import Error, Tap, Unanswered, default_device
 from bench_places import AGGREGATES, Guests, Native, World
 from bench_work import chosen, transmit
 
@@ -25,8 +25,6 @@ QUIET = {
 # The contenders that one device serves, and so the same guests.
 SHARING = {'inline': ('inline', 'worker', 'softirq', 'adaptive', *AGGREGATES),
            'vhost-net': ('vhost-net',), 'qemu': ('qemu',)}
-# Where the module has no part in what goes wrong.
-OTHERS = ('vhost-net', 'qemu')
 
 
 def laps():
@@ -57,11 +55,9 @@ def measure(tap, net, contender, places, work, count):
     first, began = laps() + 1, time.monotonic()
     try:
         work.run(places, work, count)
-    except EmulatorError:
+    except Unanswered:
         raise
     except Error as error:
-        if contender in OTHERS:
-            raise EmulatorError(f'{contender} has failed: {error}') from error
         tap.ok(False, claim, error)
         return
     marks = laps() - first
@@ -93,8 +89,8 @@ def one_work(tap, guests, work, options):
 
 
 def virtual(tap, world, net, device, options, works):
-    """All works by guests of one device; with fresh ones from there on where
-    the emulated processor has failed."""
+    """All works by guests of one device; with fresh ones from there on where one has not
+    answered."""
     left, tries = list(works), 4
     while left and tries:
         tries -= 1
@@ -103,7 +99,7 @@ def virtual(tap, world, net, device, options, works):
                 while left:
                     one_work(tap, guests, left[0], options)
                     del left[0]
-            except EmulatorError as error:
+            except Unanswered as error:
                 tap.note(f'{net}, {device}: anew from {left[0].name} on, as {error}')
     tap.ok(not left, f'{net}, {device}: all works were done', left)
 

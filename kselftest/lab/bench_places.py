@@ -22,7 +22,7 @@ MOST = '/sys/module/kvm_twin/parameters/aggregate'
 DEVICES = {'vhost-net': '/dev/vhost-net', 'qemu': None,
            'inline': DEVICE, 'worker': DEVICE, 'softirq': DEVICE, 'adaptive': DEVICE}
 # In I/O space: KVM emulates the instruction that writes to one in memory, which would cost
-# each contender the same for each kick.  So all figures have been made.
+# each contender the same for each kick.
 DOORBELLS = ('-global', 'virtio-pci.modern-pio-notify=on')
 
 

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-from host import DEVICE, EmulatorError, Error, OUT, wait_until
+from host import DEVICE, Error, OUT, Unanswered, wait_until
 from exits import before_shutdown, watch
 from net import answered
 from stuck import describe, is_not_ours, is_sound
@@ -358,7 +358,7 @@ class Guest:
     def _raise_late(self, late, is_excused):
         text, console = describe(self), self._tail(self.console)
         excused = is_excused and is_excused(self, text, console)
-        raise (EmulatorError if excused else Error)(
+        raise (Unanswered if excused else Error)(
             f'{late}\n{console}\n{text}') from None
 
     def _hello(self, end):
@@ -377,8 +377,16 @@ class Guest:
             boot_id = line[at + 6:].decode(errors='replace').strip()
             if at >= 0 and len(boot_id) == 36 and boot_id != self.boot_id:
                 self.boot_id = boot_id
+                self._check_never_shut_down()
                 self._check_fast()
                 return time.monotonic() - began
+
+    def _check_never_shut_down(self):
+        """A guest that was shut down while it booted has booted again."""
+        exits = before_shutdown() if Guest.watched else None
+        if exits:
+            raise Error(f'a CPU was shut down while {self.name} booted\n{exits}\n'
+                        f'{self._reset_at()}')
 
     def _check_fast(self):
         """QEMU serves the NIC itself when vhost fails, and goes on: a test

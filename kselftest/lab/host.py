@@ -20,8 +20,8 @@ class Error(Exception):
     """Something in the lab did not work; the message says what."""
 
 
-class EmulatorError(Error):
-    """The emulated processor has failed, not what runs on it."""
+class Unanswered(Error):
+    """A guest has not answered although it runs, and nobody has a part in it."""
 
 
 def words(command):

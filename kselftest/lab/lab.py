@@ -19,14 +19,14 @@ A test looks like this:
     Tap.main(main)
 """
 from tap import Tap
-from host import (EmulatorError, Error, RAN, acked, counters, cpu_lists,
+from host import (Error, RAN, Unanswered, acked, counters, cpu_lists,
                   default_device, host_ctxt, insmod, meminfo, rmmod, run,
                   set_policy, slab, spawn, twins, wait_until)
 from net import Bridge, Macvtap, Outside, Peer, Tapdev, ip, nics, receive
 from guest import Guest
 
 __all__ = [
-    'Tap', 'EmulatorError', 'Error', 'RAN', 'acked', 'counters', 'cpu_lists',
+    'Tap', 'Error', 'RAN', 'Unanswered', 'acked', 'counters', 'cpu_lists',
     'default_device', 'host_ctxt', 'insmod',
     'meminfo', 'rmmod', 'run', 'set_policy', 'slab', 'spawn', 'twins', 'wait_until',
     'Bridge', 'Macvtap', 'Outside', 'Peer', 'Tapdev', 'ip', 'nics', 'receive',

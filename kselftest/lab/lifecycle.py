@@ -7,8 +7,8 @@ import os
 import time
 
 from events import GUEST, PEER, reaches, rebind_driver, up
-from lab import (EmulatorError, Guest, Outside, Tap, cpu_lists,
-                 default_device, insmod, meminfo, rmmod, slab, twins, wait_until)
+from lab import (Guest, Outside, Tap, cpu_lists, default_device,
+                 insmod, meminfo, rmmod, slab, twins, wait_until)
 from traffic import Traffic
 
 # What may stay in caches that the kernel fills by use: the dentries and inodes
@@ -39,58 +39,29 @@ def rebinds(tap, net, device, count):
         tap.ok(reaches(guest), f'{count} rebinds of the guest\'s driver')
 
 
-def some_resets(net, device, count):
-    """Resets of one guest; returns how many there were when all is well, or
-    when the emulated processor has failed."""
-    done = 0
-    with Guest(device=device, tap=net.tap) as guest:
-        try:
-            guest.wait_boot()
-            while done < count:
-                up(guest)
-                traffic = Traffic(guest, net.peer, GUEST, PEER)
-                guest.reset()
-                traffic.lost_guest()
-                done += 1
-            up(guest)
-        except EmulatorError as error:
-            print(f'# after {done} resets: {error}', flush=True)
-    return done
-
-
 def resets(tap, net, device, count):
-    done = guests = 0
-    while done < count and guests < 3:
-        done += some_resets(net, device, count - done)
-        guests += 1
-    tap.equal(done, count, f'{count} system_resets under traffic')
-
-
-def kill(net, device):
-    """Start a guest and kill it under traffic; False when the emulated
-    processor has failed before."""
-    guest = Guest(device=device, tap=net.tap)
-    try:
+    with Guest(device=device, tap=net.tap) as guest:
         guest.wait_boot()
+        for _ in range(count):
+            up(guest)
+            traffic = Traffic(guest, net.peer, GUEST, PEER)
+            guest.reset()
+            traffic.lost_guest()
         up(guest)
-    except EmulatorError as error:
-        print(f'# before a kill: {error}', flush=True)
-        guest.kill9()
-        return False
-    traffic = Traffic(guest, net.peer, GUEST, PEER)
-    guest.kill9()
-    traffic.lost_guest()
-    return True
+    tap.ok(True, f'{count} system_resets under traffic')
 
 
 def kills(tap, net, device, count):
-    done = guests = 0
-    while done < count and guests < count + 3:
-        done += kill(net, device)
-        guests += 1
+    for _ in range(count):
+        guest = Guest(device=device, tap=net.tap)
+        guest.wait_boot()
+        up(guest)
+        traffic = Traffic(guest, net.peer, GUEST, PEER)
+        guest.kill9()
+        traffic.lost_guest()
     # The last references go with task works of threads that are exiting.
     wait_until(lambda: not twins(), 10, 'the twins of the dead to go')
-    tap.equal(done, count, f'{count} kills of QEMU under traffic')
+    tap.ok(True, f'{count} kills of QEMU under traffic')
 
 
 def unload(tap):

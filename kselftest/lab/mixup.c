@@ -48,7 +48,7 @@ static void *map(size_t len, int prot, int flags, int fd)
 static void touch(const char *path, unsigned long count)
 {
 	int fd = open(path, O_RDWR);
-	unsigned int *device;
+	unsigned int *device, sum = 0;
 	char *page;
 
 	if (fd < 0)
@@ -57,9 +57,10 @@ static void touch(const char *path, unsigned long count)
 	while (count--) {
 		page = map(PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 		__atomic_store_n(page, 1, __ATOMIC_RELAXED);
-		__atomic_load_n(device, __ATOMIC_RELAXED);
+		sum += __atomic_load_n(device, __ATOMIC_RELAXED);
 		munmap(page, PAGE);
 	}
+	printf("%x\n", sum);
 }
 
 int main(int argc, char **argv)

@@ -10,9 +10,6 @@ claim() { printf 'TAP version 13\nok 1 %s\n1..1\n' "$1"; }
 
 triple_fault() { echo triple >/sys/kernel/reboot/type; echo b >/proc/sysrq-trigger; }
 
-# As a guest might, whose ports were the machine's.
-reset_by_port() { printf '\006' | dd of=/dev/port bs=1 seek=$((0xcf9)) 2>/dev/null; }
-
 case $1 in
 nothing)  claim 'nothing is wrong' ;;
 skip)     claim 'this cannot be tried here # SKIP on purpose' ;;
@@ -20,7 +17,7 @@ again)    printf 'TAP version 13\nnot ok 1 fails at first\n# lab: again\n'
 	  claim 'is well at the second try' ;;
 twice)    printf 'TAP version 13\nok 1 is well at first\n# lab: again\n'
 	  printf 'TAP version 13\nnot ok 1 fails at the second try\n1..1\n' ;;
-emulator) exec "$(dirname "$0")/rig_emulator.py" ;;
+unanswered) exec "$(dirname "$0")/rig_unanswered.py" ;;
 fail)     printf 'TAP version 13\nnot ok 1 fails on purpose\n1..1\n' ;;
 exit)     claim 'exits with 3'; exit 3 ;;
 noplan)   printf 'TAP version 13\nok 1 has no plan\n' ;;
@@ -28,7 +25,6 @@ short)    printf 'TAP version 13\nok 1 has one result of two\n1..2\n' ;;
 panic)    claim 'panics'; echo c >/proc/sysrq-trigger ;;
 reboot)   claim 'reboots'; busybox reboot -f ;;
 triple)   claim 'ends with a triple fault'; triple_fault ;;
-port)     claim 'is reset without a word'; reset_by_port ;;
 poweroff) claim 'powers off'; busybox poweroff -f ;;
 hang)     claim 'never ends'; exec sleep infinity ;;
 warning)  claim 'warns'; echo 'WARNING: CPU: 0 on purpose' >/dev/kmsg ;;

@@ -13,7 +13,6 @@ import traceback
 
 from events import GUEST, KINDS, PEER, Scene, have
 from lab import Tap, default_device, rmmod, twins
-from tap import is_emulators
 from traffic import transfer
 
 BYTES = 1 << 20
@@ -26,22 +25,9 @@ class Storm:
         self.tap, self.scene, self.kinds = tap, scene, kinds
         self.tried = collections.Counter()
         self.well = collections.Counter()
-        self.emulator = 0
 
     def failures(self):
         return sum(self.tried.values()) - sum(self.well.values())
-
-    def start(self):
-        """A guest under traffic; the emulated processor may fail some."""
-        for attempt in range(4):
-            try:
-                self.scene.start()
-                return
-            except Exception as error:
-                if attempt == 3 or not is_emulators(error):
-                    raise
-                self.emulator += 1
-                self.scene.drop_guest()
 
     def step(self, number, kind):
         self.tap.note(f'step {number}, at {self.tap.elapsed():.0f} s: {kind}')
@@ -50,15 +36,10 @@ class Storm:
             KINDS[kind](self.scene)
             self.scene.flows()
             self.well[kind] += 1
-        except Exception as error:
-            if is_emulators(error):
-                self.tap.note(f'not counted: {error}')
-                self.emulator += 1
-                self.tried[kind] -= 1
-            else:
-                self.tap.note(f'step {number} has failed\n' + traceback.format_exc())
+        except Exception:
+            self.tap.note(f'step {number} has failed\n' + traceback.format_exc())
             self.scene.drop_guest()
-            self.start()
+            self.scene.start()
 
     def tell(self):
         for kind in self.kinds:
@@ -66,7 +47,6 @@ class Storm:
                 self.tap.equal(self.well[kind], self.tried[kind],
                                f'{kind}: {self.tried[kind]} times, traffic flows again')
                 self.tap.note(f'sum: {self.well[kind]} storm: {kind}')
-        self.tap.note(f'{self.emulator} times the emulated processor has failed')
 
 
 def unchanged(tap, scene):
@@ -82,7 +62,7 @@ def main(tap, options):
     tap.note(f'seed {options.seed}, kinds {",".join(kinds)}')
     scene = Scene(default_device(), options.seed)
     storm = Storm(tap, scene, kinds)
-    storm.start()
+    scene.start()
     end = time.monotonic() + options.minutes * 60 if options.minutes else None
     number = 0
     while (time.monotonic() < end if end else number < options.steps) and \

@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from host import EmulatorError
+from host import Unanswered
 
 # How often a test has begun anew, and may at most.
 AGAIN = 'LAB_AGAIN'
@@ -15,10 +15,10 @@ RESULT = re.compile(r'(not )?ok \d+ (.*?)(?: # SKIP (.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)$')
 
 
-def is_emulators(error):
-    """Was it the emulated processor that failed first of all?"""
+def is_excused(error):
+    """Was it a guest that did not answer, first of all?"""
     while error:
-        if isinstance(error, EmulatorError):
+        if isinstance(error, Unanswered):
             return True
         error = error.__context__
     return False
@@ -91,7 +91,7 @@ class Tap:
     def begin_anew(self, times):
         """Run the whole test once more; the runner forgets what it has said
         so far (scripts/lab/run)."""
-        self._line('# lab: again, the emulated processor has failed')
+        self._line('# lab: again, a guest has not answered')
         os.environ[AGAIN] = str(times)
         os.execv(sys.executable, [sys.executable] + sys.argv)
 
@@ -105,7 +105,7 @@ class Tap:
         except BaseException as error:      # SystemExit is no way out, either
             text = traceback.format_exc()
             times = int(os.environ.get(AGAIN, '0'))
-            if is_emulators(error) and times < MOST:
+            if is_excused(error) and times < MOST:
                 tap.note(text)
                 tap.begin_anew(times + 1)
             tap.ok(False, f'the test ran to its end ({type(error).__name__})', text)

@@ -10,7 +10,6 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -46,6 +45,8 @@ static inline uint32_t vdev_config(const struct vdev *dev, unsigned int at,
 		die("configuration space at %u", at);
 	return value;
 }
+
+/* Registers.  What was stored before is there before one is written. */
 
 static inline void vdev_put16(const struct vdev *dev, unsigned int at, uint16_t value)
 {
@@ -217,8 +218,7 @@ static inline void vdev_start_queue(struct vdev *dev, unsigned int q)
 /* By its address, as in 0000:00:03.0. */
 static inline void vdev_open(struct vdev *dev, const char *address)
 {
-	uint16_t command = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
-			   PCI_COMMAND_INTX_DISABLE;
+	uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE;
 	unsigned int cap;
 	char path[96];
 

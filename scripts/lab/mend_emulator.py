@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""mend_emulator.py QEMU TO  -- a copy of qemu-system-x86_64 without two flaws of its SVM.
+"""mend_emulator.py QEMU TO  -- a copy of qemu-system-x86_64 without two flaws that upset
+KVM on an emulated SVM.  Prints those that are not found; as of QEMU 11.1 both are there.
 
-Each CPU that loads the state of its FPU calls cpu_clear_ignne() (XRSTOR does, with every
-other switch of tasks), which clears a flag of the FIRST CPU, in a word with others, by an
-AND that is not locked.  That CPU's own thread writes the word, too: whether it is in a
-guest, with nested paging, and whether it takes interrupts (hflags2, HF2_NPT and HF2_GIF).
-If it does so between the AND's reading and writing, the old word comes back: a host that
-looks for its instructions through nested page tables, and is interrupted behind VMRUN; or
-a guest without them.  What is cleared is for the interrupt of an 80287, and never set
-here: the AND is taken out.
+(1) target/i386/tcg/system/fpu_helper.c: each CPU that loads the state of its FPU, as at a
+switch of tasks, calls cpu_clear_ignne().  That clears IGNNE of the FIRST CPU in hflags2,
+by an AND that is not locked, while that CPU's own thread writes to the same word that it is
+in a guest with nested paging (HF2_NPT), or that it takes interrupts (HF2_GIF).  If it does so
+between the AND's reading and writing, the old word comes back: a host that looks for its
+instructions through nested page tables, and is interrupted behind VMRUN; or a guest without
+them.  IGNNE is for external interrupts of the FPU, which no kernel here has: the AND is
+taken out.
 
-When a guest's event has been delivered, do_interrupt_all() clears the valid bit alone of
-EVENTINJ, which the next exit has as EXITINTINFO: with the event's type still.  KVM since
-6.14 takes that for an event whose delivery the exit has cut short, and ends the guest if it
-is an access to MMIO.  All of it is cleared.
+(2) target/i386/tcg/seg_helper.c: when a guest's event has been delivered,
+do_interrupt_all() clears the valid bit alone of EVENTINJ, which the next exit has as
+EXITINTINFO: with the event's type still.  KVM since 6.14 takes that for an event whose
+delivery the exit has cut short, and ends the guest if it is an access to MMIO.  All of it is
+cleared.
 """
 import re
 import struct
@@ -22,11 +24,11 @@ import sys
 
 # Each in a function: code, once, and what is put in its place.
 FLAWS = (
-    # andl $~0x80, disp32(reg): a NOP of the same length
+    # andl $~0x80, disp32(reg) becomes a NOP of ten bytes
     (b'cpu_clear_ignne',
      rb'\x81[\xa0-\xa3\xa5-\xa7].{4}\x7f\xff\xff\xff',
      lambda found: b'\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00'),
-    # andl $0x7fffffff, reg: with 0
+    # The constant of andl $0x7fffffff, reg becomes 0
     (b'do_interrupt_all',
      rb'(?:\x25|\x81[\xe0-\xe7])\xff\xff\xff\x7f',
      lambda found: found[0][:-4] + bytes(4)),
@@ -85,8 +87,7 @@ def main():
         data = bytearray(file.read())
     for name, code, instead in FLAWS:
         if not mend(data, name, code, instead):
-            print(f'{sys.argv[1]}: {name.decode()}() is not as this script knows it; '
-                  'it is taken as it is', file=sys.stderr)
+            print(f'{name.decode()}() is not as mend_emulator.py knows it')
     with open(sys.argv[2], 'wb') as file:
         file.write(data)
 

@@ -20,6 +20,7 @@
 #define EPOCH		128	/* rings of one kind */
 #define PACE		16	/* rings for each frame of the neighbour, each way */
 #define LOG_MOST	100	/* lines */
+#define PROGRESS	30	/* seconds between two words of it */
 /* Of this thread, and of those that it waits for; others do as they like. */
 #define CPU		0
 
@@ -411,6 +412,17 @@ static bool go_on(double start)
 	return round_nr < rings_wanted && clock_now() - start < seconds_wanted;
 }
 
+/* For who watches a run of hours. */
+static void tell_progress(double start)
+{
+	static double told_at;
+
+	if (clock_now() - (told_at ? told_at : start) < PROGRESS)
+		return;
+	told_at = clock_now();
+	note("%lu rings after %.0f s", round_nr, told_at - start);
+}
+
 static void run(void)
 {
 	double start = clock_now();
@@ -421,6 +433,7 @@ static void run(void)
 		for (i = 0; i < EPOCH / PACE; i++)
 			sem_post(&neighbour.due);
 		one_epoch();
+		tell_progress(start);
 	}
 	for (i = 0; i < 4; i++) {
 		bad += harvest_tell(&harvest, i / 2, i % 2);

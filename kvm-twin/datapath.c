@@ -14,52 +14,57 @@
 #include "kvm-twin/trace.h"
 
 /**
- * ktwin_drop() - count a frame that is lost
+ * ktwin_drop() - count frames that are lost
  * @vq: the queue
+ * @n: how many
  * @err: why
  *
  * Context: any.
  */
-void ktwin_drop(struct ktwin_vq *vq, int err)
+void ktwin_drop(struct ktwin_vq *vq, unsigned int n, int err)
 {
 	switch (err) {
 	case -EINVAL:
-		ktwin_inc(vq, DROP_MALFORMED);
+		ktwin_add(vq, DROP_MALFORMED, n);
 		break;
 	case -EFAULT:
-		ktwin_inc(vq, DROP_FAULT);
+		ktwin_add(vq, DROP_FAULT, n);
 		break;
 	case -EMSGSIZE:
-		ktwin_inc(vq, DROP_TOO_BIG);
+		ktwin_add(vq, DROP_TOO_BIG, n);
 		break;
 	case -EBADFD:
 	case -EIO:
-		ktwin_inc(vq, DROP_NO_DEVICE);
+		ktwin_add(vq, DROP_NO_DEVICE, n);
 		break;
 	case -ENOMEM:
 	case -ENOBUFS:
-		ktwin_inc(vq, DROP_NO_MEMORY);
+		ktwin_add(vq, DROP_NO_MEMORY, n);
 		break;
 	default:
-		ktwin_inc(vq, DROP_OTHER);
+		ktwin_add(vq, DROP_OTHER, n);
 		break;
 	}
 }
 
 /**
- * ktwin_account() - count a frame that has passed
+ * ktwin_account() - count what has passed
  * @vq: the queue
+ * @n: of how many frames of the backend's, or the guest's, it was made
  * @len: its length, with the header
  * @flags: NSHIM_FRAME_*
  * @soft: in an access section
  *
  * Context: any.
  */
-void ktwin_account(struct ktwin_vq *vq, size_t len, unsigned int flags, bool soft)
+void ktwin_account(struct ktwin_vq *vq, unsigned int n, size_t len, unsigned int flags,
+		   bool soft)
 {
-	ktwin_inc(vq, PACKETS);
+	ktwin_add(vq, PACKETS, n);
 	if (soft)
-		ktwin_inc(vq, PACKETS_SOFTIRQ);
+		ktwin_add(vq, PACKETS_SOFTIRQ, n);
+	if (n > 1)
+		ktwin_add(vq, PACKETS_AGGREGATED, n);
 	ktwin_add(vq, BYTES, len - vq->twin->hdr_len);
 	if (flags & NSHIM_FRAME_CSUM)
 		ktwin_inc(vq, CSUM_PACKETS);
@@ -186,9 +191,9 @@ static __always_inline enum ktwin_verdict send_next(struct ktwin_vq *vq,
 	if (soft && unlikely(ret == -EBUSY))
 		return leave(vq, mark, KTWIN_DEFER);
 	if (unlikely(ret < 0))
-		ktwin_drop(vq, ret);
+		ktwin_drop(vq, 1, ret);
 	else
-		ktwin_account(vq, chain.out_len, ret, soft);
+		ktwin_account(vq, 1, chain.out_len, ret, soft);
 	ktwin_share_use(share, chain.out_len);
 	vq->moderation.taken++;
 	vq->heads[batch->n] = (struct vfp_used) {

@@ -123,8 +123,9 @@ static inline bool ktwin_reschedule(struct ktwin_vq *vq)
 	return !test_and_set_bit(KTWIN_VQ_SCHEDULED, &vq->state);
 }
 
-void ktwin_drop(struct ktwin_vq *vq, int err);
-void ktwin_account(struct ktwin_vq *vq, size_t len, unsigned int flags, bool soft);
+void ktwin_drop(struct ktwin_vq *vq, unsigned int n, int err);
+void ktwin_account(struct ktwin_vq *vq, unsigned int n, size_t len, unsigned int flags,
+		   bool soft);
 void ktwin_break(struct ktwin_vq *vq);
 enum ktwin_soft_verdict ktwin_end_soft(struct ktwin_vq *vq, enum ktwin_verdict verdict);
 

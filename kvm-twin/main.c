@@ -22,6 +22,8 @@ module_param_named(moderation_kicks, ktwin_moderation_kicks, uint, 0444);
 MODULE_PARM_DESC(moderation_kicks, "adaptive: so many kicks in that time are many");
 module_param_named(aggregate, nshim_most_aggregated, uint, 0644);
 MODULE_PARM_DESC(aggregate, "most frames of a TCP stream that a NIC is handed as one");
+module_param_named(join, nshim_most_joined, uint, 0644);
+MODULE_PARM_DESC(join, "most datagrams that a guest of a macvtap receives as one frame");
 module_param_named(expand_acks, nshim_expand_acks, bool, 0644);
 MODULE_PARM_DESC(expand_acks, "acknowledge what was received as one by segments");
 

@@ -161,15 +161,15 @@ static void discard(struct ktwin_vq *vq)
 
 	iov_iter_init(&none, ITER_DEST, vq->iov, 0, 0);
 	vq->port->ops->recv(vq->port, &none, 0);
-	ktwin_drop(vq, -EMSGSIZE);
+	ktwin_drop(vq, 1, -EMSGSIZE);
 }
 
-/* A frame that was taken, and can't be given. */
+/* A frame that was taken, or all it was read from, and can't be given. */
 static enum ktwin_verdict lose(struct ktwin_vq *vq, const struct room *room, int err,
 			       enum ktwin_verdict verdict)
 {
 	vfp_ring_rewind(&vq->ring, room->mark);
-	ktwin_drop(vq, err);
+	ktwin_drop(vq, vq->port->frames, err);
 	return verdict;
 }
 
@@ -190,6 +190,11 @@ static __always_inline enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 	/* To take a chain costs time, too. */
 	if (room.heads > 1)
 		share->packets += room.heads - 1;
+	/* One by one they may find room, now. */
+	if (vq->port->frames > 1 && unlikely(!ret || ret == -EMSGSIZE)) {
+		vq->port->ops->part(vq->port);
+		return KTWIN_GO_ON;
+	}
 	if (!ret)
 		return KTWIN_BLOCKED;
 	if (unlikely(ret == -EIO))
@@ -197,6 +202,7 @@ static __always_inline enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 	if (soft && unlikely(ret < 0))
 		return KTWIN_DEFER;
 	ktwin_share_use(share, need);
+	share->packets += vq->port->frames / KTWIN_PACKET_FRAMES;
 	if (unlikely(ret == -EMSGSIZE)) {
 		discard(vq);
 		return KTWIN_GO_ON;
@@ -214,7 +220,7 @@ static __always_inline enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 		return lose(vq, &room, ret, KTWIN_GO_ON);
 	if (unlikely(ktwin_push(vq, vq->heads, room.heads, soft)))
 		return lose(vq, &room, -EFAULT, KTWIN_BROKEN);
-	ktwin_account(vq, need, flags, soft);
+	ktwin_account(vq, vq->port->frames, need, flags, soft);
 	return KTWIN_GO_ON;
 }
 
@@ -383,7 +389,7 @@ static bool take_one(struct ktwin_vq *vq, const struct nshim_gift *gift,
 		vfp_ring_rewind(&vq->ring, room.mark);
 		return false;
 	}
-	ktwin_account(vq, need, nshim_frame_flags(&gift->hdr), false);
+	ktwin_account(vq, 1, need, nshim_frame_flags(&gift->hdr), false);
 	return true;
 }
 

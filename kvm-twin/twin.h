@@ -56,6 +56,9 @@
 /* So many descriptors of a chain take as long as a packet. */
 #define KTWIN_PACKET_STEPS	32
 
+/* So many frames that are read as one take as long as another packet. */
+#define KTWIN_PACKET_FRAMES	8
+
 /* Pages that a frame may lie in for softirq, and chains ahead of it to be known. */
 #define KTWIN_SOFT_PAGES	128
 #define KTWIN_SOFT_AHEAD	256

@@ -108,6 +108,7 @@ struct nshim_flushed {
  * @peek: length in bytes of the next frame with its header, 0 if there is
  *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
  *	@wait false also in softirq, and then -EBUSY if somebody else is at the backend
+ * @part: have what @peek has told of, if it is read from many frames, read one by one
  * @recv: take that frame into @to, whose number of buffers is @buffers.  Returns its
  *	length, or the error for which it was dropped; it is gone either way.  Also in
  *	softirq, if @to is not of user memory
@@ -118,6 +119,7 @@ struct nshim_ops {
 	void (*flush)(struct nshim_port *port, struct nshim_flushed *flushed);
 	bool (*may_send)(struct nshim_port *port);
 	ssize_t (*peek)(struct nshim_port *port, unsigned int *flags, bool wait);
+	void (*part)(struct nshim_port *port);
 	int (*recv)(struct nshim_port *port, struct iov_iter *to, unsigned int buffers);
 };
 
@@ -126,16 +128,22 @@ struct nshim_ops {
  * @ops: its functions
  * @file: the file that it stands for, for telling whether it is the same
  * @counts_buffers: @ops->recv writes the number of buffers into the header
+ * @frames: how many of the backend's frames what @ops->peek has told of is read from
  */
 struct nshim_port {
 	const struct nshim_ops	*ops;
 	struct file		*file;
 	bool			counts_buffers;
+	unsigned int		frames;
 };
 
 /* aggregate.c: most frames of a stream that a NIC is handed as one; at any time */
 
 extern unsigned int nshim_most_aggregated;
+
+/* datagrams.c: most datagrams that a guest receives as one frame; at any time */
+
+extern unsigned int nshim_most_joined;
 
 /* acks.c: whether acknowledgments of aggregates are expanded; at any time */
 

@@ -49,6 +49,39 @@ static int refill(struct tap_port *tap, bool wait)
 	return tap->rx_tail;
 }
 
+/* Does the tap prepend what was said? */
+static bool header_is_as_said(const struct tap_port *tap)
+{
+	const struct tap_queue *q = tap_queue_of(tap);
+	int len = q->flags & IFF_VNET_HDR ? READ_ONCE(q->vnet_hdr_sz) : 0;
+
+	return len == tap->hdr_len;
+}
+
+/* Has the guest said that it takes datagrams as one frame? */
+static bool takes_datagrams(const struct tap_port *tap)
+{
+	const struct tap_dev *dev;
+	bool takes;
+
+	if (!tap->is_macvtap || !tap->hdr_len || !header_is_as_said(tap))
+		return false;
+	rcu_read_lock();
+	dev = rcu_dereference(tap_queue_of(tap)->tap);
+	takes = dev && READ_ONCE(dev->tap_features) & NETIF_F_GSO_UDP_L4;
+	rcu_read_unlock();
+	return takes;
+}
+
+static void find_next(struct tap_port *tap)
+{
+	unsigned int most = min(tap->rx_tail - tap->rx_head, READ_ONCE(nshim_most_joined));
+
+	tap->rx_next.n = 1;
+	if (most > 1 && !tap->rx_alone && takes_datagrams(tap))
+		nshim_datagrams_find(tap->rx + tap->rx_head, most, &tap->rx_next);
+}
+
 static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 {
 	struct tap_port *tap = to_tap(port);
@@ -61,6 +94,13 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 		ret = refill(tap, wait);
 		if (ret <= 0)
 			return ret;
+	}
+	if (!tap->rx_next.n)
+		find_next(tap);
+	port->frames = tap->rx_next.n;
+	if (port->frames > 1) {
+		*flags = NSHIM_FRAME_CSUM | NSHIM_FRAME_GSO;
+		return tap->hdr_len + tap->rx_next.len;
 	}
 	*flags = 0;
 	ptr = tap->rx[tap->rx_head];
@@ -77,26 +117,27 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 	return skb_vlan_tag_present(skb) ? len + VLAN_HLEN : len;
 }
 
-/* Does the tap prepend what was said? */
-static bool header_is_as_said(const struct tap_port *tap)
+static void tap_part(struct nshim_port *port)
 {
-	const struct tap_queue *q = tap_queue_of(tap);
-	int len = q->flags & IFF_VNET_HDR ? READ_ONCE(q->vnet_hdr_sz) : 0;
+	struct tap_port *tap = to_tap(port);
 
-	return len == tap->hdr_len;
+	tap->rx_alone = tap->rx_next.n;
+	tap->rx_next.n = 0;
 }
 
 /*
+ * From @from on, which is before its pages.
+ *
  * As skb_copy_datagram_iter() (net/core/datagram.c), but without asking the allocators
  * whether what an skb says of its own memory is so.
  */
-static int copy_data(const struct sk_buff *skb, struct iov_iter *to)
+static int copy_data(const struct sk_buff *skb, unsigned int from, struct iov_iter *to)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
-	unsigned int len = skb_headlen(skb), i;
+	unsigned int len = skb_headlen(skb) - from, i;
 	const struct sk_buff *part;
 
-	if (_copy_to_iter(skb->data, len, to) != len)
+	if (_copy_to_iter(skb->data + from, len, to) != len)
 		return -EFAULT;
 	for (i = 0; i < shinfo->nr_frags; i++) {
 		const skb_frag_t *frag = &shinfo->frags[i];
@@ -108,7 +149,7 @@ static int copy_data(const struct sk_buff *skb, struct iov_iter *to)
 			return -EFAULT;
 	}
 	skb_walk_frags(skb, part) {
-		int err = copy_data(part, to);
+		int err = copy_data(part, 0, to);
 
 		if (err)
 			return err;
@@ -131,7 +172,46 @@ static int copy_frame(struct tap_port *tap, const struct sk_buff *skb, struct io
 		if (_copy_to_iter(&hdr, len, to) != len)
 			return -EFAULT;
 	}
-	return copy_data(skb, to) ?: len + skb->len;
+	return copy_data(skb, 0, to) ?: len + skb->len;
+}
+
+/* The same of frames that are read as one. */
+static int copy_datagrams(struct tap_port *tap, void *const *frames,
+			  const struct nshim_datagrams *d, struct iov_iter *to,
+			  unsigned int buffers)
+{
+	u8 headers[sizeof(struct ethhdr) + sizeof(struct ipv6hdr) + sizeof(struct udphdr)];
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	size_t len = tap->hdr_len;
+	unsigned int i;
+	int err = 0;
+
+	nshim_datagrams_headers(frames[0], d, &hdr.hdr, headers);
+	hdr.num_buffers = (__force __virtio16)cpu_to_le16(buffers);
+	if (_copy_to_iter(&hdr, len, to) != len ||
+	    _copy_to_iter(headers, d->hdr_len, to) != d->hdr_len)
+		return -EFAULT;
+	for (i = 0; i < d->n && !err; i++)
+		err = copy_data(frames[i], d->hdr_len, to);
+	return err ?: len + d->len;
+}
+
+static int recv_datagrams(struct tap_port *tap, void *const *frames,
+			  const struct nshim_datagrams *d, struct iov_iter *to,
+			  unsigned int buffers)
+{
+	int ret = -EINVAL;
+	unsigned int i;
+
+	if (likely(header_is_as_said(tap)))
+		ret = copy_datagrams(tap, frames, d, to, buffers);
+	for (i = 0; i < d->n; i++) {
+		if (unlikely(ret < 0))
+			kfree_skb(frames[i]);
+		else
+			napi_consume_skb(frames[i], in_serving_softirq());
+	}
+	return ret;
 }
 
 static int recv_from_macvtap(struct tap_port *tap, struct sk_buff *skb, struct iov_iter *to,
@@ -177,10 +257,16 @@ static int recv_by_socket(struct tap_port *tap, void *frame, struct iov_iter *to
 static int tap_recv(struct nshim_port *port, struct iov_iter *to, unsigned int buffers)
 {
 	struct tap_port *tap = to_tap(port);
-	void *frame = tap->rx[tap->rx_head++];
+	void *const *frames = tap->rx + tap->rx_head;
+	struct nshim_datagrams next = tap->rx_next;
 
-	return tap->is_macvtap ? recv_from_macvtap(tap, frame, to, buffers) :
-				 recv_by_socket(tap, frame, to);
+	tap->rx_head += next.n;
+	tap->rx_alone -= min(tap->rx_alone, next.n);
+	tap->rx_next.n = 0;
+	if (next.n > 1)
+		return recv_datagrams(tap, frames, &next, to, buffers);
+	return tap->is_macvtap ? recv_from_macvtap(tap, frames[0], to, buffers) :
+				 recv_by_socket(tap, frames[0], to);
 }
 
 /* Attach and detach */
@@ -256,6 +342,7 @@ static const struct nshim_ops tap_ops = {
 	.flush		= nshim_tap_flush,
 	.may_send	= nshim_tap_may_send,
 	.peek		= tap_peek,
+	.part		= tap_part,
 	.recv		= tap_recv,
 };
 

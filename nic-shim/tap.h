@@ -14,6 +14,7 @@
 #include <net/xdp.h>
 
 #include "nic-shim/acks.h"
+#include "nic-shim/datagrams.h"
 #include "nic-shim/netdev.h"
 #include "nic-shim/nshim.h"
 #include "nic-shim/switch.h"
@@ -41,6 +42,8 @@
  * @flushed: what became of frames since the last flush
  * @rx_head: next frame of @rx to take
  * @rx_tail: end of the frames in @rx
+ * @rx_next: what of @rx is read as the next frame; @n is 0 if that is still to be found
+ * @rx_alone: so many of @rx are read alone
  * @rx: frames that have left @ring
  * @tx: frames for the next batch
  */
@@ -64,6 +67,8 @@ struct tap_port {
 	struct nshim_flushed	flushed;
 	unsigned int		rx_head;
 	unsigned int		rx_tail;
+	struct nshim_datagrams	rx_next;
+	unsigned int		rx_alone;
 	void			*rx[TAP_BATCH];
 	struct xdp_buff		tx[TAP_BATCH];
 };

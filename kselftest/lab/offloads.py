@@ -8,7 +8,7 @@ the wire is found by the peer's kernel."""
 import argparse
 import re
 
-from host import OUT
+from host import OUT, read, write
 from lab import Guest, Macvtap, Outside, Tap, counters, insmod, ip, twins, wait_until
 from lowers import Lower
 from net import join_datagrams, moderate
@@ -20,6 +20,7 @@ VLAN, ID = 'tagged', 9
 # Microseconds for which a NIC waits for more; by default a frame is mostly alone with it.
 MODERATION, USUAL = 5000, 3
 BURSTS = 10
+JOIN = '/sys/module/kvm_twin/parameters/join'
 # As 'ethtool -k' has them; with all of them there are 2^8 combinations.
 FEATURES = ('rx-checksumming', 'tx-checksumming', 'scatter-gather',
             'tcp-segmentation-offload', 'generic-segmentation-offload',
@@ -177,11 +178,11 @@ def check_counts(tap, at):
 
 def check_joined(tap, at):
     """Some of what is on the wire is one frame of the guest's, if it takes such."""
-    def joined():
-        before = counters(twins()[0])['rx0']['gso_packets']
+    def joined(counter='gso_packets'):
+        before = counters(twins()[0])['rx0'][counter]
         for _ in range(BURSTS):
             at.guest.sh(f'echoes datagrams {PEER} {PORT}')
-        return counters(twins()[0])['rx0']['gso_packets'] - before
+        return counters(twins()[0])['rx0'][counter] - before
 
     names, now = changeable(at.guest)
     # QEMU has this and GUEST_USO4, GUEST_USO6 all or none.
@@ -190,10 +191,16 @@ def check_joined(tap, at):
         return
     # Without the others the driver declines these, too.
     change(at.guest, now, set(names))
+    most = read(JOIN)
+    write(JOIN, '1')
     count = joined()
-    tap.ok(count, f'datagrams come together, in {count} frames')
+    tap.ok(count, f'datagrams come together from the NIC, in {count} frames')
     join_datagrams(at.below.nic, 'off')
-    tap.equal(joined(), 0, 'they come one by one where the NIC is not to put them together')
+    tap.equal(joined(), 0, 'they come one by one where nobody is to put them together')
+    write(JOIN, most)
+    if isinstance(at.port, Macvtap):
+        count = joined('packets_aggregated')
+        tap.ok(count, f'datagrams come together from the twin, {count} of them')
 
 
 def main(tap, options):

@@ -16,9 +16,9 @@ from lab import Tap, insmod, rmmod, run, twins
 PROGRAMS = ('transmit', 'receive', 'notify', 'pingpong', 'faults', 'lifecycle',
             'cycles', 'logging', 'hotswap', 'backpressure', 'preempted', 'giveback',
             'memory', 'mapped', 'moves', 'layouts', 'userfault', 'invalidations',
-            'headers', 'segments', 'aggregate', 'acks', 'handover', 'onenic', 'softkick',
-            'moderation', 'heldup', 'hog', 'flood', 'hostile', 'crossing', 'vanishing',
-            'namespaces', 'isolation')
+            'headers', 'segments', 'aggregate', 'datagrams', 'acks', 'handover', 'onenic',
+            'softkick', 'moderation', 'heldup', 'hog', 'flood', 'hostile', 'crossing',
+            'vanishing', 'namespaces', 'isolation')
 # Not on a macvtap: what is counted by a tap's device, what a driver below makes of
 # segments, and who may open a tap.
 TAP_ONLY = ('headers', 'flood', 'isolation')

@@ -107,6 +107,11 @@ static inline struct net_device *compat_alloc_netdev_dummy(void)
 #define compat_copy_may_sleep(skb)	skb_is_nonlinear(skb)
 #endif
 
+/* 6.2: datagrams as one frame; before, no tap says that its guest takes such. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4	5
+#endif
+
 /* 6.6: tc's programs and clsact share a hook; @way: egress or ingress. */
 #if defined(CONFIG_NET_XGRESS)
 #define compat_has_tc(dev, way)	rcu_access_pointer((dev)->tcx_##way)

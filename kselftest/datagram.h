@@ -15,6 +15,7 @@ struct datagram {
 	uint8_t		bytes[2 * DATAGRAM_LEN + 100];
 	bool		ipv6;
 	bool		verified;	/* nobody has to make its checksum, nor says it is good */
+	uint32_t	shift;		/* how far behind UDP the sum begins that is to be made */
 	uint32_t	ip_len;		/* of the IP header */
 	uint32_t	len;
 };

@@ -44,6 +44,7 @@ static void be_longer(struct datagram *d) { datagram_ip(d)[d->ipv6 ? 5 : 3]++; }
 static void be_longer_inside(struct datagram *d) { datagram_udp(d)[5]++; }
 static void have_padding(struct datagram *d) { d->len++; }
 static void be_verified(struct datagram *d) { d->verified = true; }
+static void sum_something_else(struct datagram *d) { d->shift = 2; }
 static void spoil(struct datagram *d) { datagram_ip(d)[11] ^= 1; }
 
 static const struct change {
@@ -75,6 +76,8 @@ static const struct change {
 	{ "a longer datagram", be_longer_inside, false, DATAGRAM_LEN, DATAGRAM_LEN, "2 1 3" },
 	{ "padding", have_padding, false, DATAGRAM_LEN, DATAGRAM_LEN, "2 1 3" },
 	{ "a wrong checksum of IP", spoil, true, DATAGRAM_LEN, DATAGRAM_LEN, "2 1 3" },
+	{ "a checksum of something else", sum_something_else, false, DATAGRAM_LEN, DATAGRAM_LEN,
+	  "2 1 3" },
 	{ "a checksum that nobody has seen", be_verified, false, DATAGRAM_LEN, DATAGRAM_LEN,
 	  "2 1 3" },
 };
@@ -109,7 +112,7 @@ static void put_on_wire(struct datagram *d)
 {
 	struct virtio_net_hdr hdr = {
 		.flags = d->verified ? 0 : VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.csum_start = ETH_HLEN + d->ip_len,
+		.csum_start = ETH_HLEN + d->ip_len + d->shift,
 		.csum_offset = DATAGRAM_CSUM,
 	};
 	struct iovec parts[] = { { &hdr, sizeof(hdr) }, { d->bytes, d->len } };
@@ -287,6 +290,18 @@ static bool never_parts(void)
 	return grouped(FRAMES, "1 1 1 1 1 1");
 }
 
+/* Guests have taken a frame of those for one datagram. */
+static bool to_tunnel(uint16_t port)
+{
+	unsigned int i;
+
+	for (i = 0; i < FRAMES; i++) {
+		datagram_build(&sent[i], false, i, DATAGRAM_LEN);
+		frames_put16(datagram_udp(&sent[i]) + 2, port);
+	}
+	return grouped(FRAMES, "1 1 1 1 1 1") || because("port %u", port);
+}
+
 static bool to_all(void)
 {
 	unsigned int i;
@@ -402,6 +417,24 @@ static bool without_page(void)
 	return good && grouped(FRAMES, "6");
 }
 
+/* Each buffer is a frame's, and holds one alone. */
+static bool without_mergeable(void)
+{
+	long long before;
+	bool good;
+
+	vmm_close(&vmm);
+	vmm_run(&vmm, &wire, BIT64(VIRTIO_F_VERSION_1), 64);
+	before = vmm_has_counters() ? vmm_counter(&vmm, RX, "drop_too_big") : 0;
+	build_all(false, &changes[0]);
+	begin(FRAMES, FRAMES, VMM_HDR + 42 + DATAGRAM_LEN);
+	good = all_come(FRAMES, (char [64]) { }) &&
+	       (!vmm_has_counters() || vmm_counter(&vmm, RX, "drop_too_big") == before);
+	vmm_close(&vmm);
+	vmm_run(&vmm, &wire, VMM_BASIC, 64);
+	return good;
+}
+
 static bool not_for_who_takes_none(void)
 {
 	bool good;
@@ -419,12 +452,15 @@ static void all(void)
 	claim(all_changes(true), "datagrams come as one frame, if they may: IPv6");
 	claim(not_to_be_cut(), "so do those that have no identification");
 	claim(never_parts(), "parts of datagrams do not");
+	claim(to_tunnel(4789) && to_tunnel(8472) && to_tunnel(6081) && to_tunnel(2152),
+	      "those of tunnels do not");
 	claim(to_all(), "those to all do not");
 	claim(at_random(), "whatever they are, they are the ones that were sent");
 	claim(many(), "as many as 16 KiB hold");
 	claim(limited(), "as many as the parameter says");
 	claim(in_many_buffers(), "they fill many buffers");
 	claim(without_room(), "they come one by one if there is no room for all");
+	claim(without_mergeable(), "or in the one buffer that a frame may have");
 	claim(not_for_who_takes_none(), "none for a guest that does not take them");
 	if (!vmm_has_counters())
 		return;

@@ -50,7 +50,7 @@ void ktwin_drop(struct ktwin_vq *vq, unsigned int n, int err)
 /**
  * ktwin_account() - count what has passed
  * @vq: the queue
- * @n: of how many frames of the backend's, or the guest's, it was made
+ * @n: of how many frames of the backend's it was made
  * @len: its length, with the header
  * @flags: NSHIM_FRAME_*
  * @soft: in an access section

@@ -190,8 +190,9 @@ static __always_inline enum ktwin_verdict receive_next(struct ktwin_vq *vq,
 	/* To take a chain costs time, too. */
 	if (room.heads > 1)
 		share->packets += room.heads - 1;
-	/* One by one they may find room, now. */
+	/* One of them may find room, now. */
 	if (vq->port->frames > 1 && unlikely(!ret || ret == -EMSGSIZE)) {
+		ktwin_share_use(share, 0);
 		vq->port->ops->part(vq->port);
 		return KTWIN_GO_ON;
 	}
@@ -316,7 +317,8 @@ bool ktwin_pump_rx(struct ktwin_vq *vq)
 /**
  * ktwin_pump_rx_soft() - the same in softirq
  * @vq: an RX queue that runs
- * @budget: how many frames, at most KTWIN_PUMP_PACKETS
+ * @budget: how many frames, at most KTWIN_PUMP_PACKETS; of those that are read as one,
+ *	each KTWIN_PACKET_FRAMES are one more
  * @done: how many of them it was, or as many as their bytes stand for; counted on
  *
  * Ends early when somebody else waits for the queue or its TLB.

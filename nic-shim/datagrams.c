@@ -11,12 +11,12 @@
  * Nothing waits for a datagram that may come, and no frame is changed: only what is read of
  * them.  One is read with others only if segmentation would make it again, but for the
  * identification of one that says that it must not be fragmented, which means nothing
- * (RFC 6864).
+ * (RFC 6864), and for a checksum that was still to be made, and begun wrongly.
  */
 #include <linux/etherdevice.h>
-#include <linux/if_tun.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/sizes.h>
 #include <linux/udp.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
@@ -26,6 +26,8 @@
 
 /* Of one frame: more than that saves nothing to speak of, and takes many buffers at once. */
 #define LONGEST		SZ_16K
+/* Linux has dropped those of more segments (UDP_MAX_SEGMENTS), before it took 128. */
+#define MOST		64u
 #define SHORTEST	(sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 #define CSUM_AT		offsetof(struct udphdr, check)
 
@@ -39,6 +41,22 @@ struct datagram {
 	unsigned int		hdr_len;
 	unsigned int		payload;
 };
+
+/*
+ * Sockets of tunnels have been given such frames whole, by Linux before 6.9 (CVE-2024-35884):
+ * VXLAN's two ports, GENEVE's and GTP-U's.
+ */
+static bool is_tunnels(const struct udphdr *udp)
+{
+	switch (ntohs(udp->dest)) {
+	case 2152:
+	case 4789:
+	case 6081:
+	case 8472:
+		return true;
+	}
+	return false;
+}
 
 static bool is_ipv4(const struct datagram *d)
 {
@@ -85,7 +103,8 @@ static bool parse(const struct sk_buff *skb, struct datagram *d)
 	ip_len = is_ipv4(d) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	d->hdr_len = sizeof(*d->eth) + ip_len + sizeof(*d->udp);
 	if (skb_headlen(skb) < d->hdr_len || skb->len == d->hdr_len || skb_is_gso(skb) ||
-	    skb_has_frag_list(skb) || skb_vlan_tag_present(skb) || skb->encapsulation)
+	    skb_has_frag_list(skb) || skb_vlan_tag_present(skb) || skb->encapsulation ||
+	    !compat_frags_readable(skb))
 		return false;
 	if (is_ipv4(d) ? !parse_ipv4(d, skb->len - sizeof(*d->eth)) :
 	    d->eth->h_proto != htons(ETH_P_IPV6) || !parse_ipv6(d, skb->len - sizeof(*d->eth)))
@@ -135,8 +154,10 @@ void nshim_datagrams_find(void *const *frames, unsigned int most, struct nshim_d
 	struct datagram first, d;
 
 	run->n = 1;
-	if (!parse(frames[0], &first) || is_multicast_ether_addr(first.eth->h_dest))
+	if (!parse(frames[0], &first) || is_multicast_ether_addr(first.eth->h_dest) ||
+	    is_tunnels(first.udp))
 		return;
+	most = min(most, MOST);
 	run->hdr_len = first.hdr_len;
 	run->gso_size = first.payload;
 	run->len = first.hdr_len + first.payload;

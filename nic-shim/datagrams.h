@@ -22,7 +22,7 @@ struct nshim_datagrams {
 	unsigned int len;
 };
 
-void nshim_datagrams_find(void *const *frames, unsigned int most, struct nshim_datagrams *d);
+void nshim_datagrams_find(void *const *frames, unsigned int most, struct nshim_datagrams *run);
 void nshim_datagrams_headers(const struct sk_buff *first, const struct nshim_datagrams *d,
 			     struct virtio_net_hdr *hdr, u8 *headers);
 

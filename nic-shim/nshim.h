@@ -108,7 +108,7 @@ struct nshim_flushed {
  * @peek: length in bytes of the next frame with its header, 0 if there is
  *	none (then an EPOLLIN event comes with the next); @flags as for @xmit.  With
  *	@wait false also in softirq, and then -EBUSY if somebody else is at the backend
- * @part: have what @peek has told of, if it is read from many frames, read one by one
+ * @part: have the first frame alone of what @peek has told of, if it is read from many
  * @recv: take that frame into @to, whose number of buffers is @buffers.  Returns its
  *	length, or the error for which it was dropped; it is gone either way.  Also in
  *	softirq, if @to is not of user memory

@@ -78,7 +78,7 @@ static void find_next(struct tap_port *tap)
 	unsigned int most = min(tap->rx_tail - tap->rx_head, READ_ONCE(nshim_most_joined));
 
 	tap->rx_next.n = 1;
-	if (most > 1 && !tap->rx_alone && takes_datagrams(tap))
+	if (most > 1 && takes_datagrams(tap))
 		nshim_datagrams_find(tap->rx + tap->rx_head, most, &tap->rx_next);
 }
 
@@ -95,7 +95,8 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 		if (ret <= 0)
 			return ret;
 	}
-	if (!tap->rx_next.n)
+	/* Meanwhile the guest may have been told that it gets none. */
+	if (!tap->rx_next.n || (tap->rx_next.n > 1 && !takes_datagrams(tap)))
 		find_next(tap);
 	port->frames = tap->rx_next.n;
 	if (port->frames > 1) {
@@ -119,10 +120,7 @@ static ssize_t tap_peek(struct nshim_port *port, unsigned int *flags, bool wait)
 
 static void tap_part(struct nshim_port *port)
 {
-	struct tap_port *tap = to_tap(port);
-
-	tap->rx_alone = tap->rx_next.n;
-	tap->rx_next.n = 0;
+	to_tap(port)->rx_next.n = 1;
 }
 
 /*
@@ -261,7 +259,6 @@ static int tap_recv(struct nshim_port *port, struct iov_iter *to, unsigned int b
 	struct nshim_datagrams next = tap->rx_next;
 
 	tap->rx_head += next.n;
-	tap->rx_alone -= min(tap->rx_alone, next.n);
 	tap->rx_next.n = 0;
 	if (next.n > 1)
 		return recv_datagrams(tap, frames, &next, to, buffers);

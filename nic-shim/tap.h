@@ -43,7 +43,6 @@
  * @rx_head: next frame of @rx to take
  * @rx_tail: end of the frames in @rx
  * @rx_next: what of @rx is read as the next frame; @n is 0 if that is still to be found
- * @rx_alone: so many of @rx are read alone
  * @rx: frames that have left @ring
  * @tx: frames for the next batch
  */
@@ -68,7 +67,6 @@ struct tap_port {
 	unsigned int		rx_head;
 	unsigned int		rx_tail;
 	struct nshim_datagrams	rx_next;
-	unsigned int		rx_alone;
 	void			*rx[TAP_BATCH];
 	struct xdp_buff		tx[TAP_BATCH];
 };

@@ -107,8 +107,15 @@ static inline struct net_device *compat_alloc_netdev_dummy(void)
 #define compat_copy_may_sleep(skb)	skb_is_nonlinear(skb)
 #endif
 
+/* 6.12: an skb's pages may be a device's. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define compat_frags_readable(skb)	true
+#else
+#define compat_frags_readable		skb_frags_readable
+#endif
+
 /* 6.2: datagrams as one frame; before, no tap says that its guest takes such. */
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define VIRTIO_NET_HDR_GSO_UDP_L4	5
 #endif
 

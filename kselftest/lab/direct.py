@@ -233,14 +233,17 @@ def check_dropped_below(tap, at):
     """What a device on top of another drops at once was not sent."""
     run(f'tc qdisc add dev {at.below.nic} clsact')
     run(f'tc filter add dev {at.below.nic} egress matchall action drop')
+    first = at.tx()['packets']
     before = statistics(at.port.name), statistics(at.port.name, 'dropped')
     frames, direct, good = at.moved(at.is_cut_off)
     sent = statistics(at.port.name) - before[0]
     dropped = statistics(at.port.name, 'dropped') - before[1]
+    # The guest may send one between two of these looks.
+    most = at.tx()['packets'] - first
     tap.ok(good and frames, 'a filter below drops all')
-    tap.ok(dropped == frames and not sent and not direct,
+    tap.ok(frames <= dropped <= most and not sent and not direct,
            'the macvtap counts them as dropped',
-           f'of {frames} {dropped} dropped, {sent} sent, {direct} direct')
+           f'of {frames} to {most} {dropped} dropped, {sent} sent, {direct} direct')
     run(f'tc qdisc del dev {at.below.nic} clsact')
     tap.ok(at.guest.ping(PEER), 'and is taken away')
 

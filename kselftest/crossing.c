@@ -143,9 +143,14 @@ static bool one_round(uint32_t n)
 
 static bool in_rounds(const struct crossing *how)
 {
-	long long kicks = sum("kicks"), calls = sum("calls");
+	long long kicks, calls;
 	unsigned int i;
 
+	/* A call of what went before is no kick. */
+	if (!comes_to_rest())
+		return false;
+	kicks = sum("kicks");
+	calls = sum("calls");
 	cross(how);
 	for (i = 0; i < 100; i++)
 		if (!one_round(i))

@@ -80,21 +80,6 @@ static bool is_sound(const struct xdp_buff *frame, const struct nshim_segment *s
 
 /* Does one follow another?  @nth: counted from @first. */
 
-static bool follows_ipv4(const struct iphdr *first, const struct iphdr *ip, unsigned int nth)
-{
-	return ip->tos == first->tos && ip->ttl == first->ttl &&
-	       ip->frag_off == first->frag_off && ip->saddr == first->saddr &&
-	       ip->daddr == first->daddr &&
-	       ntohs(ip->id) == (u16)(ntohs(first->id) + nth);
-}
-
-static bool follows_ipv6(const struct ipv6hdr *first, const struct ipv6hdr *ip6)
-{
-	return *(const __be32 *)ip6 == *(const __be32 *)first &&
-	       ip6->hop_limit == first->hop_limit &&
-	       !memcmp(&ip6->saddr, &first->saddr, 2 * sizeof(ip6->saddr));
-}
-
 static bool follows_tcp(const struct tcphdr *first, const struct tcphdr *tcp, u32 offset)
 {
 	return tcp->source == first->source && tcp->dest == first->dest &&
@@ -107,12 +92,9 @@ static bool follows_tcp(const struct tcphdr *first, const struct tcphdr *tcp, u3
 static bool follows(const struct nshim_segment *first, const struct nshim_segment *s,
 		    unsigned int nth)
 {
-	if (s->payload > first->payload ||
-	    !follows_tcp(first->tcp, s->tcp, nth * first->payload))
-		return false;
-	if (nshim_segment_is_ipv4(first))
-		return follows_ipv4(first->ip, s->ip, nth);
-	return follows_ipv6(first->ip, s->ip);
+	return s->payload <= first->payload &&
+	       follows_tcp(first->tcp, s->tcp, nth * first->payload) &&
+	       nshim_ip_follows(first->ip, s->ip, nth, false);
 }
 
 /**

@@ -14,21 +14,18 @@
  * (RFC 6864), and for a checksum that was still to be made, and begun wrongly.
  */
 #include <linux/etherdevice.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/sizes.h>
 #include <linux/udp.h>
-#include <net/ip.h>
 #include <net/ip6_checksum.h>
 
 #include "nic-shim/datagrams.h"
 #include "nic-shim/nshim.h"
+#include "nic-shim/plain_ip.h"
 
 /* Of one frame: more than that saves nothing to speak of, and takes many buffers at once. */
 #define LONGEST		SZ_16K
 /* Linux has dropped those of more segments (UDP_MAX_SEGMENTS), before it took 128. */
 #define MOST		64u
-#define SHORTEST	(sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 #define CSUM_AT		offsetof(struct udphdr, check)
 
 unsigned int nshim_most_joined = 64;
@@ -58,11 +55,6 @@ static bool is_tunnels(const struct udphdr *udp)
 	return false;
 }
 
-static bool is_ipv4(const struct datagram *d)
-{
-	return d->eth->h_proto == htons(ETH_P_IP);
-}
-
 /* The NIC has seen that the checksum is right, or it is one that is still to be made. */
 static bool has_good_csum(const struct sk_buff *skb, const struct datagram *d)
 {
@@ -72,73 +64,30 @@ static bool has_good_csum(const struct sk_buff *skb, const struct datagram *d)
 	       skb_checksum_start(skb) == (const unsigned char *)d->udp;
 }
 
-/* @len is what follows the Ethernet header. */
-static bool parse_ipv4(struct datagram *d, unsigned int len)
-{
-	const struct iphdr *ip = d->ip;
-
-	d->udp = d->ip + sizeof(*ip);
-	return ip->version == 4 && ip->ihl == 5 && ip->protocol == IPPROTO_UDP &&
-	       !(ip->frag_off & htons(IP_MF | IP_OFFSET)) && ntohs(ip->tot_len) == len &&
-	       !ip_fast_csum(ip, 5);
-}
-
-static bool parse_ipv6(struct datagram *d, unsigned int len)
-{
-	const struct ipv6hdr *ip6 = d->ip;
-
-	d->udp = d->ip + sizeof(*ip6);
-	return ip6->version == 6 && ip6->nexthdr == IPPROTO_UDP &&
-	       ntohs(ip6->payload_len) == len - sizeof(*ip6);
-}
-
 static bool parse(const struct sk_buff *skb, struct datagram *d)
 {
-	unsigned int ip_len;
+	unsigned int ip_len = nshim_ip_plain_len(skb->data, skb_headlen(skb), skb->len,
+						 IPPROTO_UDP);
 
-	if (skb_headlen(skb) < SHORTEST)
+	if (!ip_len || skb_is_gso(skb) || skb_has_frag_list(skb) ||
+	    skb_vlan_tag_present(skb) || skb->encapsulation || !compat_frags_readable(skb))
 		return false;
 	d->eth = (const struct ethhdr *)skb->data;
 	d->ip = d->eth + 1;
-	ip_len = is_ipv4(d) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	d->udp = d->ip + ip_len;
 	d->hdr_len = sizeof(*d->eth) + ip_len + sizeof(*d->udp);
-	if (skb_headlen(skb) < d->hdr_len || skb->len == d->hdr_len || skb_is_gso(skb) ||
-	    skb_has_frag_list(skb) || skb_vlan_tag_present(skb) || skb->encapsulation ||
-	    !compat_frags_readable(skb))
-		return false;
-	if (is_ipv4(d) ? !parse_ipv4(d, skb->len - sizeof(*d->eth)) :
-	    d->eth->h_proto != htons(ETH_P_IPV6) || !parse_ipv6(d, skb->len - sizeof(*d->eth)))
+	if (skb_headlen(skb) < d->hdr_len || skb->len == d->hdr_len)
 		return false;
 	d->payload = skb->len - d->hdr_len;
 	return ntohs(d->udp->len) == d->payload + sizeof(*d->udp) && has_good_csum(skb, d);
 }
 
-static bool follows_ipv4(const struct iphdr *first, const struct iphdr *ip, unsigned int nth)
-{
-	u16 id = ntohs(ip->id), id_of_first = ntohs(first->id);
-
-	return ip->saddr == first->saddr && ip->daddr == first->daddr && ip->tos == first->tos &&
-	       ip->ttl == first->ttl && ip->frag_off == first->frag_off &&
-	       (id == (u16)(id_of_first + nth) ||
-		(ip->frag_off & htons(IP_DF) && id == id_of_first));
-}
-
-static bool follows_ipv6(const struct ipv6hdr *first, const struct ipv6hdr *ip6)
-{
-	/* Version, traffic class and flow label are in the first word. */
-	return !memcmp(first, ip6, sizeof(__be32)) && first->hop_limit == ip6->hop_limit &&
-	       ipv6_addr_equal(&first->saddr, &ip6->saddr) &&
-	       ipv6_addr_equal(&first->daddr, &ip6->daddr);
-}
-
 /* Is @d what segmentation would make as the @nth behind @first? */
 static bool follows(const struct datagram *first, const struct datagram *d, unsigned int nth)
 {
-	if (memcmp(first->eth, d->eth, sizeof(*d->eth)) || first->udp->source != d->udp->source ||
-	    first->udp->dest != d->udp->dest || d->payload > first->payload)
-		return false;
-	return is_ipv4(first) ? follows_ipv4(first->ip, d->ip, nth) :
-				follows_ipv6(first->ip, d->ip);
+	return !memcmp(first->eth, d->eth, sizeof(*d->eth)) &&
+	       first->udp->source == d->udp->source && first->udp->dest == d->udp->dest &&
+	       d->payload <= first->payload && nshim_ip_follows(first->ip, d->ip, nth, true);
 }
 
 /**
@@ -190,7 +139,7 @@ void nshim_datagrams_headers(const struct sk_buff *first, const struct nshim_dat
 
 	memcpy(headers, first->data, d->hdr_len);
 	udp->len = htons(udp_len);
-	if (ip->version == 4) {
+	if (nshim_ip_is_v4(ip)) {
 		ip->tot_len = htons(d->len - sizeof(struct ethhdr));
 		ip_send_check(ip);
 		udp->check = ~csum_tcpudp_magic(ip->saddr, ip->daddr, udp_len, IPPROTO_UDP, 0);

@@ -5,9 +5,10 @@
 #ifndef NIC_SHIM_SEGMENT_H
 #define NIC_SHIM_SEGMENT_H
 
-#include <linux/ip.h>
 #include <linux/tcp.h>
 #include <linux/types.h>
+
+#include "nic-shim/plain_ip.h"
 
 /**
  * struct nshim_segment - a frame with TCP in it
@@ -27,7 +28,7 @@ struct nshim_segment {
 
 static inline bool nshim_segment_is_ipv4(const struct nshim_segment *s)
 {
-	return ((const struct iphdr *)s->ip)->version == 4;
+	return nshim_ip_is_v4(s->ip);
 }
 
 bool nshim_segment_parse(void *frame, unsigned int front, unsigned int len,
